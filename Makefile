@@ -1,0 +1,72 @@
+# Every road into icepoint: `make demo` and `make test` set up all they need; `make help` lists the rest.
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+PY     := $(VENV)/bin/python
+JOBS   ?= $(shell nproc)
+
+# What decides whether the extension must be built again.
+SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' 2>/dev/null) setup.py pyproject.toml
+# CMAKE_PREFIX_PATH from the torch of the virtual environment, and never Debian's libtorch.
+CMAKE = cmake -G Ninja -S . -DCMAKE_PREFIX_PATH="$$($(PY) -c 'import torch; print(torch.utils.cmake_prefix_path)')"
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint format test-cpp test-python notebook checkpoints asan tsan clean packages
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(VENV)/.extension build/.cmake  ## set up and build only: the package in .venv, the executable at build/icepoint
+	@cmake --build build -j $(JOBS) -- --quiet
+
+demo: build  ## train on real digits, quantize, freeze, replay in Python and in the executable, show the result
+	@$(PY) -m icepoint.demo
+
+test: build lint test-cpp test-python  ## everything: lint, C++ tests, Python tests, notebook
+
+lint: $(VENV)/.deps  ## clang-format and ruff, nothing is changed
+	@clang-format --dry-run -Werror $$(find csrc tests -name '*.cpp' -o -name '*.h')
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/ruff format --check --quiet .
+
+format: $(VENV)/.deps  ## let clang-format and ruff rewrite the sources
+	@clang-format -i $$(find csrc tests -name '*.cpp' -o -name '*.h')
+	@$(VENV)/bin/ruff check --fix --quiet .
+	@$(VENV)/bin/ruff format --quiet .
+
+test-cpp: build  ## the C++ tests (GoogleTest, no torch)
+	@ctest --test-dir build --output-on-failure -j $(JOBS) | tail -n 12
+
+test-python: build  ## the Python tests, the executable's, and the notebook from top to bottom
+	@$(PY) -m pytest -q --nbmake tests/python notebooks
+
+checkpoints: build  ## train the committed networks again (needs the full MNIST; tens of minutes)
+	@$(PY) -m icepoint train --dataset mnist --model Net --out ckpt/mnist_cnn.pt
+	@$(PY) -m icepoint train --dataset mnist --model NetBN --out ckpt/mnist_cnnbn.pt
+
+asan: packages  ## the C++ tests under AddressSanitizer and UBSan
+	@cmake -G Ninja -S . -B build/asan -DICEPOINT_TORCH=OFF -DICEPOINT_SANITIZE=address,undefined >/dev/null
+	@cmake --build build/asan -j $(JOBS) -- --quiet && build/asan/icepoint_tests --gtest_brief=1
+
+tsan: packages  ## the C++ tests that use threads under ThreadSanitizer
+	@cmake -G Ninja -S . -B build/tsan -DICEPOINT_TORCH=OFF -DICEPOINT_SANITIZE=thread >/dev/null
+	@cmake --build build/tsan -j $(JOBS) -- --quiet && build/tsan/icepoint_tests --gtest_brief=1 --gtest_filter='*Thread*:*Executor*:*Runtime*'
+
+clean:  ## remove what was built, keep the virtual environment
+	rm -rf build python/icepoint/*.so python/*.egg-info $(VENV)/.extension
+
+packages:
+	@sh scripts/debian-packages.sh $(PYTHON)
+
+$(VENV)/.deps: requirements-dev.txt scripts/venv.sh | packages
+	@sh scripts/venv.sh $(PYTHON) $(VENV) "$(TORCH)"
+	@touch $@
+
+$(VENV)/.extension: $(SOURCES) $(VENV)/.deps
+	@echo "icepoint: building the Python extension" >&2
+	@MAX_JOBS=$(JOBS) $(PY) -m pip --disable-pip-version-check --quiet install --no-build-isolation --no-deps -e .
+	@touch $@
+
+build/.cmake: CMakeLists.txt $(wildcard cmake/*) $(VENV)/.deps
+	@$(CMAKE) -B build >/dev/null
+	@touch $@
