@@ -1,6 +1,7 @@
 // Real factors become integers: the only place that rounds a multiplier.
 #include "core/multiplier.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/check.h"
@@ -31,6 +32,7 @@ Multiplier quantize_multiplier(double M) {
   if (multiplier == 0x1p31) {  // f rounded up to 1
     multiplier = 0x1p30;
     --shift;
+    require(shift >= 2, "quantize_multiplier: ", M, " rounds up to 2^29, for which no file has a shift");
   }
   return {static_cast<int32_t>(multiplier), shift};
 }

@@ -25,9 +25,11 @@ QParams choose_qparams(double min, double max, int bits) {
   QParams q;
   q.bits = bits;
   q.scale = std::max(scale, kMinScale);
-  // From the range and not from the rounded scale, so a symmetric range gives 2^(bits-1).
-  q.zero_point =
-      static_cast<int32_t>(std::clamp(std::nearbyint(qmax - max * qmax / (max - min)), 0.0, qmax));
+  // From the range and not from the rounded scale, so a symmetric range gives 2^(bits-1): exactly
+  // qmax / 2, which rounds up to even. The product is exact for every float32; a symmetric range of
+  // other doubles is taken as what it is, for there the quotient may miss the tie by a last place.
+  const double below = -min == max ? qmax / 2 : max * qmax / (max - min);
+  q.zero_point = static_cast<int32_t>(std::clamp(std::nearbyint(qmax - below), 0.0, qmax));
   return q;
 }
 

@@ -17,7 +17,7 @@ namespace icepoint {
 struct Requant {
   const int32_t* multiplier;  // (oc)
   const int32_t* shift;       // (oc), 2..54
-  int32_t zero_point, lo, hi;
+  int32_t zero_point, lo, hi; // all in 0..255
 };
 
 /// Geometry of a convolution (h, w, oh, ow for one image; ic, oc whole, not per group).
@@ -152,8 +152,8 @@ struct UpsampleBilinearArgs {
   int64_t begin, end;         // rows of n * oh
 };
 
-/// clamp(rne(x / scale) + zero_point, lo, hi) over elements begin..end; NaN gives zero_point. The
-/// caller holds a FloatEnv. y is uint8, or int8 where lo < 0.
+/// clamp(rne(x / scale) + zero_point, lo, hi) over elements begin..end; NaN gives zero_point, which
+/// lies in -255..255. The caller holds a FloatEnv. y is uint8, or int8 where lo < 0.
 struct QuantizeArgs {
   const float* x;
   void* y;
