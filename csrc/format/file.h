@@ -35,7 +35,7 @@ struct ModelFile {
   Recipe recipe;
   SelfCheck self_check;
   std::map<std::string, std::string> made_by;  // "icepoint": "0.1.0", ...; shown by inspect
-  Proof proof;          // filled by read_model and by write_model's check
+  Proof proof;          // filled by read_model; write_model makes its own
   std::string digest;   // 64 hex digits, filled by read_model
   int64_t file_bytes = 0;
 };

@@ -13,8 +13,17 @@ namespace icepoint {
 /// Throws ModelFileError naming the place; never crashes, whatever the bytes are.
 ModelFile read_model(std::shared_ptr<const uint8_t> bytes, size_t size);
 
-/// Opens once, checks that it is a regular file, reads it whole. Throws ModelFileError for what is
-/// malformed and std::system_error where the file cannot be opened or read.
+/// A whole file in memory.
+struct FileBytes {
+  std::shared_ptr<const uint8_t> data;
+  size_t size = 0;
+};
+
+/// Opens once, checks that it is a regular file that opens like a frozen model, reads it whole. Throws
+/// ModelFileError where it is none and std::system_error where it cannot be opened or read.
+FileBytes load_bytes(const std::string& path);
+
+/// read_model of load_bytes; the messages open with the path.
 ModelFile load_model(const std::string& path);
 
 /// The digest field of a frozen file, without verifying it; throws ModelFileError where the bytes

@@ -1,0 +1,316 @@
+// Files from strangers: truncated, flipped, lying about sizes, spelled twice. Each gets one clear error.
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "format/header.h"
+#include "format_fixtures.h"
+
+namespace icepoint::testing {
+namespace {
+
+// Nothing that a refusal prints may steer a terminal or flood it.
+void expect_plain(const std::string& message) {
+  EXPECT_LT(message.size(), 700u);
+  for (unsigned char c : message) ASSERT_TRUE(c >= 0x20 && c != 0x7f) << message.size();
+}
+
+TEST(FormatHostile, TruncatedAtEveryByte) {
+  const Bytes bytes = write_model(small_model());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    const Bytes cut(bytes.begin(), bytes.begin() + static_cast<int64_t>(size));
+    for (const std::string& message : {verdict(cut), verdict(with_digest(cut))}) {
+      ASSERT_NE(message, "accepted") << "at " << size;
+      expect_plain(message);
+    }
+  }
+}
+
+TEST(FormatHostile, EveryBitFlipped) {
+  const Bytes bytes = write_model(small_model());
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    Bytes flipped = bytes;
+    flipped[bit / 8] = static_cast<uint8_t>(flipped[bit / 8] ^ 1 << bit % 8);
+    const std::string message = verdict(flipped);
+    ASSERT_NE(message, "accepted") << "bit " << bit;  // the digest sees every bit
+    expect_plain(message);
+    // With the digest repaired the flip may mean another sound model; then it has these very bytes.
+    const Bytes repaired = with_digest(flipped);
+    const std::string second = verdict(repaired);
+    if (second == "accepted") {
+      ASSERT_EQ(write_model(read(repaired)), repaired) << "bit " << bit;
+    }
+    expect_plain(second);
+  }
+}
+
+TEST(FormatHostile, Prefix) {
+  const Bytes bytes = write_model(small_model());
+  const auto with_length = [&](uint64_t length) {
+    Bytes changed = bytes;
+    std::memcpy(changed.data(), &length, 8);
+    return verdict(with_digest(changed));
+  };
+  EXPECT_EQ(verdict({}), "file: 0 bytes, too short for a frozen model");
+  EXPECT_EQ(verdict({1, 2, 3}), "file: 3 bytes, too short for a frozen model");
+  EXPECT_EQ(with_length(0), "header: does not open with '{'");
+  for (uint64_t length : {uint64_t{bytes.size()}, uint64_t{bytes.size() - 7}, uint64_t{1} << 63, UINT64_MAX,
+                          UINT64_MAX - 7, __builtin_bswap64(uint64_t{1024})})
+    EXPECT_EQ(with_length(length).substr(0, 15), "header length: ") << length;
+  // A header that fits, one byte or 64 bytes off.
+  uint64_t honest = 0;
+  std::memcpy(&honest, bytes.data(), 8);
+  for (int64_t off : {-64, -1, 1, 64})
+    EXPECT_NE(with_length(honest + static_cast<uint64_t>(off)), "accepted") << off;
+
+  const auto size = [](uint64_t header, uint64_t file) {
+    return refusal([&] { check_header_size(header, file); });
+  };
+  EXPECT_EQ(size(1000, 1008), "accepted");
+  EXPECT_EQ(size(1 << 19, 1 << 20), "accepted");
+  EXPECT_EQ(size((1 << 19) + 1, 1 << 20),
+            "header length: 524289 is more than half of the file's 1048576 bytes");
+  EXPECT_EQ(size(16 << 20, 64 << 20), "accepted");
+  EXPECT_EQ(size((16 << 20) + 1, 64 << 20), "header length: 16777217 is more than 16777216");
+}
+
+TEST(FormatHostile, WhatSurroundsTheHeader) {
+  const Bytes bytes = write_model(small_model());
+  const Parts parts = split(bytes);
+  const auto with_header = [&](const std::string& header) { return verdict(join({header, parts.payload})); };
+  EXPECT_EQ(with_header(parts.header), "accepted");
+  EXPECT_NE(with_header(" " + parts.header), "accepted");
+  EXPECT_NE(with_header("\xef\xbb\xbf" + parts.header), "accepted");
+  EXPECT_NE(with_header(parts.header + "x"), "accepted");
+  EXPECT_NE(with_header(parts.header + "\n"), "accepted");
+  EXPECT_NE(with_header(parts.header + std::string(64, ' ')), "accepted");  // one padding only
+  EXPECT_NE(with_header(parts.header + std::string(1, '\0')), "accepted");
+  EXPECT_NE(with_header(replaced(parts.header, ",\"version\":", ", \"version\":")), "accepted");
+  EXPECT_NE(with_header(replaced(parts.header, "\"version\"", "\"v\\u0065rsion\"")), "accepted");
+  EXPECT_NE(with_header(replaced(parts.header, "}}", "},}")), "accepted");
+  EXPECT_NE(with_header(replaced(parts.header, "\"I32\"", "'I32'")), "accepted");
+  EXPECT_NE(with_header(replaced(parts.header, ",\"version\"", ",/**/\"version\"")), "accepted");
+  Bytes longer = bytes;
+  longer.push_back(0);
+  EXPECT_EQ(verdict(with_digest(longer)).substr(0, 26), "file: the header describes");
+}
+
+TEST(FormatHostile, DigestFormatAndVersion) {
+  const Bytes bytes = write_model(small_model());
+  const Parts parts = split(bytes);
+  Bytes upper = bytes;
+  for (size_t i = kDigestOffset; i < kDigestOffset + kDigestChars; ++i)
+    upper[i] = static_cast<uint8_t>(std::toupper(upper[i]));
+  ASSERT_NE(upper, bytes);
+  EXPECT_EQ(verdict(upper).substr(0, 9), "digest: '");
+  Bytes changed = bytes;
+  changed.back() ^= 1;
+  EXPECT_EQ(verdict(changed).substr(0, 22), "digest: the file says ");
+  EXPECT_THROW(peek_digest(Bytes(5)), ModelFileError);
+  EXPECT_THROW(peek_digest(Bytes(500, '{')), ModelFileError);
+
+  const auto with = [&](std::string_view from, std::string_view to) {
+    return verdict(join({replaced(parts.header, from, to), parts.payload}));
+  };
+  EXPECT_EQ(with("\"version\":\"1\"", "\"version\":\"2\""),
+            "version: '2' is not known, this icepoint reads version 1");
+  EXPECT_EQ(with("\"version\":\"1\"", "\"version\":\"0\""),
+            "version: '0' is not known, this icepoint reads version 1");
+  EXPECT_EQ(with("\"version\":\"1\"", "\"version\":1"),
+            "__metadata__.'version': found an integer, expected a string");
+  EXPECT_EQ(with("\"format\":\"icepoint\"", "\"format\":\"pt\""), "format: 'pt', expected 'icepoint'");
+  EXPECT_EQ(with("\\\"arithmetic\\\":1", "\\\"arithmetic\\\":2"),
+            "graph.arithmetic: 2 is unknown, this icepoint computes 1");
+  EXPECT_EQ(with(",\"version\"", ",\"sparse\":\"1\",\"version\""), "__metadata__: unknown key 'sparse'");
+  EXPECT_EQ(with("\"made_by\":", "\"location\":\"/etc/passwd\",\"made_by\":"),
+            "__metadata__: unknown key 'location'")
+      << "external data";
+  EXPECT_EQ(with("{\"__metadata__\":{\"digest\":\"", "{\"__metadata__\":{\"Digest\":\"").substr(0, 14),
+            "file: does not");
+}
+
+TEST(FormatHostile, DuplicateKeysAtEveryLevel) {
+  const Parts parts = split(write_model(small_model()));
+  const auto with = [&](std::string_view from, std::string_view to) {
+    return verdict(join({replaced(parts.header, from, to), parts.payload}));
+  };
+  const std::string entry = "\"fc.weight\":{\"data_offsets\":[0,4],\"dtype\":\"U8\",\"shape\":[4]},";
+  EXPECT_EQ(with("\"fc.weight\":", entry + "\"fc.weight\":"), "header: the key 'fc.weight' occurs twice");
+  EXPECT_EQ(with("\"fc.weight\":", replaced(entry, "fc", "\\u0066c") + "\"fc.weight\":"),
+            "header: the key 'fc.weight' occurs twice");
+  EXPECT_EQ(with("\"version\":\"1\"", "\"version\":\"1\",\"version\":\"1\""),
+            "header: the key 'version' occurs twice");
+  EXPECT_EQ(with("\"dtype\":", "\"dtype\":\"I8\",\"dtype\":"), "header: the key 'dtype' occurs twice");
+  EXPECT_EQ(with("\\\"ops\\\":", "\\\"ops\\\":[],\\\"ops\\\":"), "graph: the key 'ops' occurs twice");
+  EXPECT_EQ(with("\\\"groups\\\":1", "\\\"groups\\\":1,\\\"groups\\\":1"),
+            "graph: the key 'groups' occurs twice");
+  EXPECT_EQ(with("\\\"groups\\\":1", "\\\"groups\\\":1,\\\"gro\\\\u0075ps\\\":1"),
+            "graph: the key 'groups' occurs twice");
+  EXPECT_EQ(with("\\\"divide\\\":255", "\\\"divide\\\":255,\\\"divide\\\":255"),
+            "recipe: the key 'divide' occurs twice");
+}
+
+TEST(FormatHostile, TensorTable) {
+  const Parts parts = split(write_model(small_model()));
+  const auto with = [&](std::string_view from, std::string_view to) {
+    return verdict(join({replaced(parts.header, from, to), parts.payload}));
+  };
+  // conv.bias is the first tensor: (2), bytes 0..8.
+  const std::string bias = "\"conv.bias\":{\"data_offsets\":[0,8],\"dtype\":\"I32\",\"shape\":[2]}";
+  const auto as = [&](const std::string& entry) { return with(bias, "\"conv.bias\":" + entry); };
+  EXPECT_EQ(as("{\"data_offsets\":[0,8],\"dtype\":\"I32\",\"shape\":[2]}"), "accepted");
+  const auto shaped = [&](const std::string& shape) {
+    return as("{\"data_offsets\":[0,8],\"dtype\":\"I32\",\"shape\":" + shape + "}");
+  };
+  EXPECT_EQ(shaped("[-2]"), "tensor 'conv.bias'.shape: (-2) is negative or has too many bytes");
+  EXPECT_EQ(shaped("[8589934592,8589934592]").substr(0, 26), "tensor 'conv.bias'.shape: ");
+  EXPECT_EQ(shaped("[0,9223372036854775807,2]").substr(0, 26), "tensor 'conv.bias'.shape: ");
+  EXPECT_EQ(shaped("[4611686018427387904]").substr(0, 26), "tensor 'conv.bias'.shape: ");
+  // 2^63 - 4 bytes: the tensor behind it has no place.
+  EXPECT_EQ(shaped("[2305843009213693951]").substr(0, 32), "tensor 'conv.multiplier'.shape: ");
+  EXPECT_EQ(shaped("[1,1,1,1,2]"), "tensor 'conv.bias'.shape: its rank: 5 is not in 1..4");
+  EXPECT_EQ(shaped("[]"), "tensor 'conv.bias'.shape: its rank: 0 is not in 1..4");
+  EXPECT_EQ(shaped("[2.0]"), "tensor 'conv.bias'.shape: found a number, expected an integer");
+  EXPECT_EQ(shaped("[-0]"), "tensor 'conv.bias'.shape: found a number, expected an integer");
+  EXPECT_EQ(shaped("[18446744073709551618]"),
+            "tensor 'conv.bias'.shape: found a number, expected an integer");
+  EXPECT_EQ(shaped("2"), "tensor 'conv.bias'.shape: found an integer, expected a list");
+  EXPECT_EQ(shaped("[3]"), "tensor 'conv.bias'.data_offsets: 0..8, expected 0..12");
+  EXPECT_EQ(shaped("[1]"), "tensor 'conv.bias'.data_offsets: 0..8, expected 0..4");
+  EXPECT_EQ(shaped("[1,2]"), "ops[0].bias: found I32 (1, 2), expected I32 (2)");
+  const auto at = [&](const std::string& offsets) {
+    return as("{\"data_offsets\":" + offsets + ",\"dtype\":\"I32\",\"shape\":[2]}").substr(0, 33);
+  };
+  for (const char* offsets : {"[8,0]", "[4,12]", "[0,9]", "[-8,0]", "[8,16]", "[9223372036854775807,7]"})
+    EXPECT_EQ(at(offsets), "tensor 'conv.bias'.data_offsets: ") << offsets;  // reversed, aliased, misaligned
+  EXPECT_EQ(at("[0,8,9]"), "tensor 'conv.bias'.data_offsets: ");
+  EXPECT_EQ(at("[0]"), "tensor 'conv.bias'.data_offsets: ");
+  const auto typed = [&](const std::string& dtype) {
+    return as("{\"data_offsets\":[0,8],\"dtype\":" + dtype + ",\"shape\":[2]}");
+  };
+  for (const char* dtype : {"\"I64\"", "\"i32\"", "\"\"", "\"F16\"", "\"I32 \""})
+    EXPECT_EQ(typed(dtype).substr(0, 26), "tensor 'conv.bias'.dtype: ") << dtype;
+  EXPECT_EQ(typed("3"), "tensor 'conv.bias'.dtype: found an integer, expected a string");
+  EXPECT_EQ(typed("\"F32\""), "ops[0].bias: found F32 (2), expected I32 (2)");
+  EXPECT_EQ(as("{\"data_offsets\":[0,8],\"shape\":[2]}"), "tensor 'conv.bias'.dtype: absent");
+  EXPECT_EQ(as("{\"data_offsets\":[0,8],\"dtype\":\"I32\",\"file\":\"w.bin\",\"shape\":[2]}"),
+            "tensor 'conv.bias': unknown key 'file'");
+  EXPECT_EQ(as("[1]"), "tensor 'conv.bias': found a list, expected an object");
+  EXPECT_EQ(with("\"conv.bias\":{", "\"conv.Bias\":{"), "tensor 'conv.Bias': belongs to no operator");
+  EXPECT_EQ(with("\"self_check.0\":{", "\"self_check.1\":{"),
+            "tensor 'self_check.1': belongs to no operator");
+  EXPECT_EQ(with("\"conv.bias\":{", "\"conv.bia\\u001b\":{").substr(0, 8), "header: ");
+}
+
+TEST(FormatHostile, GraphText) {
+  const Parts parts = split(write_model(small_model()));
+  const auto with = [&](std::string_view from, std::string_view to) {
+    return verdict(join({replaced(parts.header, from, to), parts.payload}));
+  };
+  EXPECT_EQ(with("\\\"inputs\\\":[0]", "\\\"inputs\\\":[-1]"), "ops[0].inputs: -1 is not in 0..0");
+  EXPECT_EQ(with("\\\"inputs\\\":[0]", "\\\"inputs\\\":[1]"), "ops[0].inputs: 1 is not in 0..0");
+  EXPECT_EQ(with("\\\"inputs\\\":[0]", "\\\"inputs\\\":[2147483648]"),
+            "ops[0].inputs: 2147483648 is not in 0..0");
+  EXPECT_EQ(with("\\\"inputs\\\":[0]", "\\\"inputs\\\":[0,0]"), "ops[0].inputs: 2 values, qconv2d takes 1");
+  EXPECT_EQ(with("\\\"inputs\\\":[0]", "\\\"inputs\\\":0"),
+            "ops[0].inputs: found an integer, expected a list");
+  EXPECT_EQ(with("\\\"op\\\":\\\"clamp\\\"", "\\\"op\\\":\\\"qconv3d\\\""),
+            "ops[1].op: 'qconv3d' is unknown");
+  EXPECT_EQ(with("\\\"op\\\":\\\"clamp\\\"", "\\\"op\\\":7"),
+            "ops[1].op: found an integer, expected a string");
+  EXPECT_EQ(with(",\\\"groups\\\":1", ""), "ops[0].groups: absent");
+  EXPECT_EQ(with("\\\"groups\\\":1", "\\\"__class__\\\":1,\\\"groups\\\":1"),
+            "ops[0]: unknown key '__class__'");
+  EXPECT_EQ(with("\\\"groups\\\":1", "\\\"groups\\\":null"),
+            "ops[0].groups: found null, expected an integer");
+  EXPECT_EQ(with("\\\"groups\\\":1", "\\\"groups\\\":0"), "ops[0].groups: 0 is not in 1..1");
+  EXPECT_EQ(with("\\\"groups\\\":1", "\\\"groups\\\":1.0"),
+            "ops[0].groups: found a number, expected an integer");
+  EXPECT_EQ(with("\\\"stride\\\":[1,1]", "\\\"stride\\\":[1]"), "ops[0].stride: 1 numbers, expected 2");
+  EXPECT_EQ(with("\\\"stride\\\":[1,1]", "\\\"stride\\\":[1,65536]"),
+            "ops[0].stride: 65536 is not in 1..65535");
+  EXPECT_EQ(with("\\\"weight_affine\\\":false", "\\\"weight_affine\\\":0"),
+            "ops[0].weight_affine: found an integer, expected true or false");
+  EXPECT_EQ(with("\\\"weight_bits\\\":5", "\\\"weight_bits\\\":4"),
+            "ops[0].weight: found U8 (2, 6), expected U8 (2, 5)");
+  EXPECT_EQ(with("\\\"zero_point\\\":128", "\\\"zero_point\\\":4294967296"),
+            "inputs[0].zero_point: 4294967296 is not in 0..255");
+  EXPECT_EQ(with("\\\"bits\\\":8", "\\\"bits\\\":4294967304"), "inputs[0].bits: 4294967304 is not in 2..8");
+  EXPECT_EQ(with("\\\"scale\\\":0.0078125", "\\\"scale\\\":0"), "inputs[0].scale: 0 is not in 2^-100..2^100");
+  EXPECT_EQ(with("\\\"scale\\\":0.0078125", "\\\"scale\\\":0.1"),
+            "inputs[0].scale: '0.1' is not exactly a float32");
+  EXPECT_EQ(with("\\\"scale\\\":0.0078125", "\\\"scale\\\":7.8125e-3"),
+            "graph: is not in the canonical spelling");
+  EXPECT_EQ(with("\\\"scale\\\":0.0078125", "\\\"scale\\\":\\\"0.0078125\\\""),
+            "inputs[0].scale: found a string, expected a number");
+  EXPECT_EQ(with("\\\"arithmetic\\\":1,", "\\\"arithmetic\\\":1, "),
+            "graph: is not in the canonical spelling");
+  EXPECT_EQ(with("\\\"name\\\":\\\"conv\\\"", "\\\"name\\\":\\\"c\\\\u001b[2J\\\""),
+            "ops[0].name: 'c\\x1b[2J' is not UTF-8 without control characters");
+  EXPECT_EQ(with("\\\"name\\\":\\\"relu\\\"", "\\\"name\\\":\\\"conv\\\""), "ops[1].name: 'conv' is taken");
+  EXPECT_EQ(with("\\\"outputs\\\":[4]", "\\\"outputs\\\":[5]"), "outputs[0]: 5 is not in 1..4");
+  EXPECT_EQ(with("\\\"outputs\\\":[4]", "\\\"outputs\\\":[]"),
+            "outputs: their number: 0 is not in 1..100000");
+  EXPECT_EQ(with("\\\"shape\\\":[8]", "\\\"shape\\\":[2,2,2,1]"), "ops[2].shape: rank 4 is not in 1..3");
+  EXPECT_EQ(with("\\\"outputs\\\":[4]}", "\\\"outputs\\\":[4],\\\"plans\\\":[]}"),
+            "graph: unknown key 'plans'");
+}
+
+TEST(FormatHostile, FactsBesideTheGraph) {
+  const Parts parts = split(write_model(small_model()));
+  const auto with = [&](std::string_view from, std::string_view to) {
+    return verdict(join({replaced(parts.header, from, to), parts.payload}));
+  };
+  EXPECT_EQ(with("\"overflow_proof\":\"{\\\"conv\\\":[-", "\"overflow_proof\":\"{\\\"conv\\\":[-1"),
+            "overflow_proof: is not what the weights prove");
+  EXPECT_EQ(with("\\\"divide\\\":255", "\\\"divide\\\":0"), "recipe.divide: 0 is not 1 or 255");
+  EXPECT_EQ(with("\\\"divide\\\":255", "\\\"divide\\\":255,\\\"gamma\\\":2"), "recipe: unknown key 'gamma'");
+  EXPECT_EQ(with("\\\"std\\\":[0.25]", "\\\"std\\\":[0]"), "recipe.std: 0 is not finite and above 0");
+  EXPECT_EQ(with("\\\"std\\\":[0.25]", "\\\"std\\\":[]"), "recipe.std: their number: 0 is not in 1..3");
+}
+
+TEST(FormatHostile, HugeListsEndQuickly) {
+  const Parts parts = split(write_model(small_model()));
+  const auto start = std::chrono::steady_clock::now();
+  const auto with_ops = [&](const std::string& ops) {
+    const size_t from = parts.header.find("\\\"ops\\\":["), to = parts.header.find("],\\\"outputs\\\"");
+    std::string header = parts.header;
+    header.replace(from, to - from, "\\\"ops\\\":[" + ops);
+    // A payload as large as the header, so that the ratio is not what refuses it.
+    Bytes payload = parts.payload;
+    payload.resize(std::max(payload.size(), 2 * header.size()));
+    return Parts{header, payload};
+  };
+  std::string empty = "{}";
+  for (int i = 1; i < 1'000'000; ++i) empty += ",{}";
+  EXPECT_NE(verdict(join(with_ops(empty))), "accepted");
+  EXPECT_EQ(refusal([&] {
+              Parts p = with_ops(empty);
+              std::string graph =
+                  "{\"arithmetic\":1,\"inputs\":[{}],\"ops\":[" + empty + "],\"outputs\":[1]}";
+              parse_graph(graph, {});
+            }),
+            "inputs[0].name: absent");
+  std::string chain;
+  for (int i = 0; i < 100'001; ++i)
+    chain += (i ? "," : "") + std::string("{\"hi\":1,\"inputs\":[") + std::to_string(i) +
+             "],\"lo\":0,\"name\":\"" + std::to_string(i) + "\",\"op\":\"clamp\"}";
+  const std::string input = "{\"bits\":8,\"name\":\"x\",\"scale\":1,\"shape\":[1],\"zero_point\":0}";
+  EXPECT_EQ(refusal([&] {
+              parse_graph(
+                  "{\"arithmetic\":1,\"inputs\":[" + input + "],\"ops\":[" + chain + "],\"outputs\":[1]}",
+                  {});
+            }),
+            "ops: their number: 100001 is not in 1..100000");
+  // 100,000 tensors in the table.
+  std::string table = "{\"__metadata__\":{\"digest\":\"" + std::string(64, '0') +
+                      "\",\"format\":\"icepoint\",\"version\":\"1\"}";
+  for (int i = 0; i < 100'000; ++i)
+    table += ",\"t" + std::to_string(i) + "\":{\"data_offsets\":[0,0],\"dtype\":\"U8\",\"shape\":[0]}";
+  EXPECT_NE(verdict(join({table + "}", Bytes(table.size() + 64)})), "accepted");
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 30.0);  // of the order of one second; sanitizers are slow
+}
+
+}  // namespace
+}  // namespace icepoint::testing
