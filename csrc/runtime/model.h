@@ -30,11 +30,9 @@ class Model {
   /// float32 in and out, each (n, ...) dense in logical (torch) order.
   void run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const;
   /// uint8 codes in and out, in logical order.
-  void run_codes(std::span<const uint8_t* const> inputs, int64_t n,
-                 std::span<uint8_t* const> outputs) const;
+  void run_codes(std::span<const uint8_t* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
   /// float32 in, uint8 codes out.
-  void quantize_run(std::span<const float* const> inputs, int64_t n,
-                    std::span<uint8_t* const> outputs) const;
+  void quantize_run(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
 
   /// Calls see(value, codes) for every value of a batch of n in order, codes in logical order: for
   /// the self-check, reports and tests. Runs without fusions.
@@ -44,8 +42,8 @@ class Model {
   /// Seconds spent in each node over `repeats` runs of a batch of n zeros: for bench --per-layer.
   std::vector<double> profile(int64_t n, int repeats) const;
 
-  int64_t arena_bytes() const;    // peak activation memory of one image
-  int64_t weight_bytes() const;   // packed weights and tables held
+  int64_t arena_bytes() const;   // peak activation memory of one image
+  int64_t weight_bytes() const;  // packed weights and tables held
 
  private:
   struct Impl;

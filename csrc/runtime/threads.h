@@ -15,7 +15,6 @@ void set_num_threads(int n);
 /// num_threads() threads, and returns when all are done. Where the threads are busy with another
 /// call (or this is called from inside a part) the caller does everything itself: no dead-lock.
 /// After fork() the child starts threads of its own. `part` must not throw.
-void parallel_for(int64_t count, int64_t grain,
-                  const std::function<void(int64_t begin, int64_t end)>& part);
+void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t begin, int64_t end)>& part);
 
 }  // namespace icepoint

@@ -1,0 +1,128 @@
+// The door of a frozen model: checks what callers hand over, then runs.
+#include "runtime/model.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/check.h"
+#include "runtime/executor.h"
+
+namespace icepoint {
+
+struct Model::Impl {
+  Impl(std::shared_ptr<const ModelFile> model, const Kernels& k)
+      : file(std::move(model)), kernels(k), executor(*file, k) {}
+
+  const std::shared_ptr<const ModelFile> file;
+  const Kernels& kernels;
+  const Executor executor;
+
+  const std::vector<Input>& inputs() const { return file->graph.inputs; }
+  const Shape& output_shape(size_t i) const { return file->proof.values[file->graph.outputs[i]].shape; }
+
+  /// n images of `shape`, of at most 4 bytes an element, must be addressable.
+  static void check_batch(int64_t n, const Shape& shape, const char* who) {
+    require(n >= 0, who, ": a batch of ", n, " images, expected 0 or more");
+    require(n <= std::numeric_limits<int64_t>::max() / 4 / *numel(shape), who, ": ", n, " images of ",
+            to_string(shape), " do not fit memory");
+  }
+
+  template <class T>
+  void check_inputs(std::span<const T* const> given, int64_t n, const char* who) const {
+    require(given.size() == inputs().size(), who, ": ", given.size(), " inputs, the model takes ",
+            inputs().size());
+    for (size_t i = 0; i < given.size(); ++i) {
+      check_batch(n, inputs()[i].shape, who);
+      require(given[i] || n == 0, who, ": input ", i, " is a null pointer");
+    }
+  }
+
+  template <class T>
+  void check_outputs(std::span<T* const> given, int64_t n, const char* who) const {
+    const size_t expected = file->graph.outputs.size();
+    require(given.size() == expected, who, ": ", given.size(), " outputs, the model gives ", expected);
+    for (size_t i = 0; i < given.size(); ++i) {
+      check_batch(n, output_shape(i), who);
+      require(given[i] || n == 0, who, ": output ", i, " is a null pointer");
+    }
+  }
+
+  /// The overflow proof holds for codes up to qmax: others are refused before anything runs.
+  void check_codes(std::span<const uint8_t* const> given, int64_t n, const char* who) const {
+    for (size_t i = 0; i < given.size(); ++i) {
+      const int32_t qmax = inputs()[i].q.qmax();
+      if (qmax == 255) continue;
+      const uint8_t *begin = given[i], *end = begin + n * *numel(inputs()[i].shape);
+      const uint8_t* above = std::find_if(begin, end, [&](uint8_t code) { return code > qmax; });
+      require(above == end, who, ": input ", i, " holds the code ", above == end ? 0 : int{*above},
+              " at element ", above - begin, ", expected 0..", qmax);
+    }
+  }
+
+  template <class In, class Out>
+  void run(std::span<const In* const> in, int64_t n, std::span<Out* const> out, const char* who) const {
+    check_inputs(in, n, who);
+    check_outputs(out, n, who);
+    if constexpr (std::is_same_v<In, uint8_t>) check_codes(in, n, who);
+    if (n == 0) return;
+    const std::vector<const void*> from(in.begin(), in.end());
+    const std::vector<void*> to(out.begin(), out.end());
+    executor.run({from, to, std::is_same_v<In, float>, std::is_same_v<Out, float>, n});
+  }
+};
+
+Model::Model(std::shared_ptr<const ModelFile> file, const Kernels& kernels) {
+  require(file && std::ssize(file->proof.values) == file->graph.value_count(),
+          "Model: the file has not been proved; use read_model or validate");
+  impl_ = std::make_unique<const Impl>(std::move(file), kernels);
+}
+Model::~Model() = default;
+
+const ModelFile& Model::file() const {
+  return *impl_->file;
+}
+const Kernels& Model::isa() const {
+  return impl_->kernels;
+}
+int64_t Model::input_count(size_t i) const {
+  return *numel(impl_->inputs()[i].shape);
+}
+int64_t Model::output_count(size_t i) const {
+  return *numel(impl_->output_shape(i));
+}
+int64_t Model::arena_bytes() const {
+  return impl_->executor.program().plan.arena_bytes;
+}
+int64_t Model::weight_bytes() const {
+  return impl_->executor.program().bytes();
+}
+
+void Model::run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const {
+  impl_->run(inputs, n, outputs, "run");
+}
+
+void Model::run_codes(std::span<const uint8_t* const> inputs, int64_t n,
+                      std::span<uint8_t* const> outputs) const {
+  impl_->run(inputs, n, outputs, "run_codes");
+}
+
+void Model::quantize_run(std::span<const float* const> inputs, int64_t n,
+                         std::span<uint8_t* const> outputs) const {
+  impl_->run(inputs, n, outputs, "quantize_run");
+}
+
+void Model::trace(std::span<const uint8_t* const> inputs, int64_t n,
+                  const std::function<void(int64_t, std::span<const uint8_t>)>& see) const {
+  impl_->check_inputs(inputs, n, "trace");
+  impl_->check_codes(inputs, n, "trace");
+  impl_->executor.trace(inputs, n, see);
+}
+
+std::vector<double> Model::profile(int64_t n, int repeats) const {
+  require_range(n, 1, 1 << 20, "profile: images");
+  require_range(repeats, 1, 1 << 20, "profile: repeats");
+  return impl_->executor.profile(n, repeats);
+}
+
+}  // namespace icepoint
