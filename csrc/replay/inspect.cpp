@@ -1,0 +1,124 @@
+// `icepoint inspect`: what a frozen file holds, in tables.
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "replay/commands.h"
+#include "replay/session.h"
+#include "replay/text.h"
+#include "runtime/describe.h"
+
+namespace icepoint {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string count(const Json& number) {
+  return decimal(number.get<double>(), 0);
+}
+
+std::string shape_text(const Json& shape) {
+  return to_string(shape.get<Shape>());
+}
+
+std::string scale_text(const Json& scale) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.6g", scale.get<double>());
+  return text;
+}
+
+/// "conv1", or the input's name: what value `v` is called.
+std::string value_name(const Json& model, size_t v) {
+  const size_t inputs = model["inputs"].size();
+  return (v < inputs ? model["inputs"][v] : model["ops"][v - inputs])["name"].get<std::string>();
+}
+
+void print_layers(const Json& model) {
+  Table table({"layer", "op", "reads", "output", ">scale", ">zero", ">bits", ">weight bits", ">MACs",
+               ">params", ">bytes", ">headroom"});
+  const auto add = [&](const Json& value, const std::string& op, const std::string& reads, const Json& node) {
+    const auto text = [&](const char* key) { return node.contains(key) ? count(node[key]) : ""; };
+    const bool weights = node.contains("fields") && node["fields"].contains("weight_bits");
+    table.add({value["name"].get<std::string>(), op, reads, shape_text(value["shape"]),
+               scale_text(value["scale"]), count(value["zero_point"]), count(value["bits"]),
+               weights ? count(node["fields"]["weight_bits"]) : "", text("macs"), text("params"),
+               text("weight_bytes"),
+               node.contains("overflow") ? count(node["overflow"]["headroom_bits"]) + " bits" : ""});
+  };
+  for (const Json& input : model["inputs"]) add(input, "input", "", Json::object());
+  for (const Json& op : model["ops"]) {
+    std::string reads;
+    for (const Json& v : op["inputs"])
+      reads += (reads.empty() ? "" : ", ") + value_name(model, v.get<size_t>());
+    add(op, op["op"].get<std::string>(), reads, op);
+  }
+  table.print(std::cout);
+}
+
+/// Up to ten elements of a list, and how many more there are.
+std::string list_text(const Json& list) {
+  constexpr size_t kShown = 10;
+  std::string text;
+  for (size_t i = 0; i < std::min(list.size(), kShown); ++i)
+    text += (i ? ", " : "") + (list[i].is_string() ? list[i].get<std::string>() : scale_text(list[i]));
+  return list.size() > kShown ? text + ", ... (" + std::to_string(list.size()) + ")" : text;
+}
+
+void print_facts(const Json& model, const Common& common) {
+  const Json &totals = model["totals"], &recipe = model["recipe"], &check = model["self_check"];
+  const auto size = [](const Json& bytes) { return bytes_text(bytes.get<int64_t>()); };
+  Table facts({"", ""});
+  facts.add({"file", common.model + ", " + size(model["file_bytes"]) + ", version " +
+                         model["version"].get<std::string>() + ", arithmetic " + count(model["arithmetic"])});
+  facts.add({"digest", model["digest"].get<std::string>()});
+  std::string outputs;
+  for (const Json& output : model["outputs"])
+    outputs +=
+        (outputs.empty() ? "" : ", ") + output["name"].get<std::string>() + " " + shape_text(output["shape"]);
+  facts.add({"outputs", outputs});
+  facts.add({"work", count(totals["macs"]) + " MACs an image, " + count(totals["params"]) + " parameters"});
+  facts.add({"memory", "tensors " + size(totals["weight_bytes"]) + " in the file, " +
+                           size(totals["packed_bytes"]) + " packed for " + model["isa"].get<std::string>() +
+                           "; activations at most " + size(totals["arena_bytes"]) + " an image"});
+  const Json& headroom = model["overflow"]["headroom_bits"];
+  facts.add({"overflow", headroom.is_null() ? "nothing accumulates"
+                                            : "proved impossible for every input; the tightest of " +
+                                                  count(model["overflow"]["layers"]) + " layers has " +
+                                                  count(headroom) + " bits to spare"});
+  facts.add({"self-check", count(check["images"]) + " images through " + count(check["layers"]) +
+                               " layers (icepoint verify replays it)"});
+  if (recipe.empty()) {
+    facts.add({"recipe", "none: the model takes float32 arrays, no pictures"});
+  } else {
+    facts.add({"recipe", count(recipe["width"]) + " x " + count(recipe["height"]) + " pixels, " +
+                             (recipe["channels"] == 1 ? "grey" : count(recipe["channels"]) + " channels") +
+                             "; (pixel / " + count(recipe["divide"]) + " - mean) / std, mean " +
+                             list_text(recipe["mean"]) + ", std " + list_text(recipe["std"])});
+    if (!recipe["classes"].empty()) facts.add({"classes", list_text(recipe["classes"])});
+  }
+  for (const auto& [key, text] : model["made_by"].items())
+    facts.add({"made by " + key, text.get<std::string>()});
+  facts.print(std::cout);
+}
+
+void run(const Common& common) {
+  const Session session(common);
+  const Json model = Json::parse(describe_json(session.model()));
+  if (common.json) return print_json(model);
+  print_facts(model, common);
+  std::cout << '\n';
+  print_layers(model);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("inspect", "Layers, shapes, bits, sizes, work, memory, recipe and origin");
+  const auto common = std::make_shared<Common>();
+  common->add_to(*command);
+  command->footer("Example:\n  icepoint inspect model.ice --json");
+  command->callback([common] { run(*common); });
+}
+
+}  // namespace icepoint

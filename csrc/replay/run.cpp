@@ -1,0 +1,143 @@
+// `icepoint run`: class, probability and latency of every sample.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "core/check.h"
+#include "format/digest.h"
+#include "format/writer.h"
+#include "replay/classify.h"
+#include "replay/commands.h"
+#include "replay/npy.h"
+#include "replay/samples.h"
+#include "replay/text.h"
+#include "runtime/threads.h"
+
+namespace icepoint {
+namespace {
+
+struct Options {
+  Common common;
+  std::vector<std::string> inputs;
+  std::string output, raw;
+  int64_t top = 1, batch = 64;
+};
+
+/// The samples of all files, one after the other.
+struct Results {
+  std::vector<std::string> names;  // "digit.png", "batch.npy[3]"
+  std::vector<uint8_t> codes;      // (n, ...)
+  std::vector<double> seconds;     // of one sample: its batch's time over the batch's size
+};
+
+void run_file(const std::string& path, const Session& session, int64_t batch, Results& results) {
+  const Samples samples = read_samples(path, session);
+  const auto before = std::ssize(results.names);
+  results.codes.resize(session.output_bytes(before + samples.n));
+  for (int64_t begin = 0; begin < samples.n; begin += batch) {
+    const int64_t n = std::min(batch, samples.n - begin);
+    const auto start = std::chrono::steady_clock::now();
+    run_samples(session, samples, begin, n, &results.codes[session.output_bytes(before + begin)]);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    for (int64_t i = begin; i < begin + n; ++i) {
+      results.names.push_back(samples.n == 1 ? path : path + "[" + std::to_string(i) + "]");
+      results.seconds.push_back(took.count() / static_cast<double>(n));
+    }
+  }
+}
+
+void write_outputs(const Options& options, const Session& session, const Results& results) {
+  Shape shape = session.output(0).shape;
+  shape.insert(shape.begin(), std::ssize(results.names));
+  if (!options.raw.empty()) save_atomically(options.raw, format_npy(results.codes, shape));
+  if (!options.output.empty())
+    save_atomically(options.output, format_npy(dequantize(results.codes, session.output(0).q), shape));
+}
+
+std::vector<Answer> answers_of(const Options& options, const Session& session, const Results& results,
+                               size_t i) {
+  const size_t each = static_cast<size_t>(session.model().output_count(0));
+  return top_answers({&results.codes[i * each], each}, session.output(0).q, options.top);
+}
+
+void print_table(const Options& options, const Session& session, const Results& results) {
+  const bool classifies = session.output(0).shape.size() == 1;
+  Table table(classifies ? std::vector<std::string>{"input", "class", ">probability", ">latency"}
+                         : std::vector<std::string>{"input", "output", ">latency"});
+  for (size_t i = 0; i < results.names.size(); ++i) {
+    const std::string latency = decimal(results.seconds[i] * 1e6, 1) + " us";
+    if (!classifies) {
+      table.add({results.names[i], to_string(session.output(0).shape), latency});
+      continue;
+    }
+    bool first = true;
+    for (const Answer& a : answers_of(options, session, results, i)) {
+      table.add({first ? results.names[i] : "", session.class_name(a.index),
+                 decimal(a.probability * 100, 2) + " %", first ? latency : ""});
+      first = false;
+    }
+  }
+  table.print(std::cout);
+}
+
+void print_results(const Options& options, const Session& session, const Results& results) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < results.names.size(); ++i) {
+    nlohmann::ordered_json one{{"input", results.names[i]}, {"latency_us", results.seconds[i] * 1e6}};
+    if (session.output(0).shape.size() == 1)
+      for (const Answer& a : answers_of(options, session, results, i))
+        one["top"].push_back(
+            {{"class", session.class_name(a.index)}, {"index", a.index}, {"probability", a.probability}});
+    list.push_back(std::move(one));
+  }
+  print_json({{"model", options.common.model},
+              {"digest", session.file().digest},
+              {"isa", session.model().isa().name},
+              {"threads", num_threads()},
+              {"output_shape", session.output(0).shape},
+              {"output_sha256", sha256(results.codes)},
+              {"results", std::move(list)}});
+}
+
+void run(const Options& options) {
+  const Session session(options.common);
+  session.require_single("run");
+  Results results;
+  for (const std::string& path : options.inputs) run_file(path, session, options.batch, results);
+  write_outputs(options, session, results);
+  if (options.common.json)
+    print_results(options, session, results);
+  else
+    print_table(options, session, results);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("run", "Class, probability and latency of pictures or arrays");
+  const auto options = std::make_shared<Options>();
+  options->common.add_to(*command);
+  command
+      ->add_option("inputs", options->inputs,
+                   ".png, .jpg, .npy, .pt or IDX files (plain or .gz); uint8 is pixels, float32 ready input")
+      ->required();
+  command->add_option("--top", options->top, "Classes to show of each sample")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str()
+      ->type_name("K");
+  command->add_option("--batch", options->batch, "Samples of one file to run at once")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str()
+      ->type_name("N");
+  command->add_option("--output", options->output, "Write the outputs of all samples, float32 (n, ...)")
+      ->type_name("OUT.npy");
+  command->add_option("--raw", options->raw, "Write the output codes of all samples, uint8 (n, ...)")
+      ->type_name("OUT.npy");
+  command->footer(
+      "Example:\n  icepoint run model.ice digit.png t10k-images-idx3-ubyte.gz --top 3 --raw codes.npy");
+  command->callback([options] { run(*options); });
+}
+
+}  // namespace icepoint

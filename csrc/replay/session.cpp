@@ -1,0 +1,65 @@
+// Opening a model for a sub-command.
+#include "replay/session.h"
+
+#include <CLI/CLI.hpp>
+
+#include "core/check.h"
+#include "format/reader.h"
+#include "kernels/select.h"
+#include "runtime/threads.h"
+
+namespace icepoint {
+
+void Common::add_to(CLI::App& command) {
+  command.add_option("model", model, "Frozen model, as written by freeze().save(\"model.ice\")")->required();
+  command.add_option("--threads", threads, "Threads to use (default: ICEPOINT_THREADS, else all CPUs)")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N");
+  command
+      .add_option(
+          "--isa", isa,
+          "Instruction set: a name that `icepoint verify` lists (default: ICEPOINT_ISA, else the best)")
+      ->type_name("NAME");
+  command.add_flag("--json", json, "Print JSON instead of tables");
+}
+
+const Kernels& Common::apply() const {
+  if (threads > 0) set_num_threads(threads);
+  return isa.empty() ? kernels() : kernels(isa);
+}
+
+Session::Session(const Common& common)
+    : model_(std::make_shared<ModelFile>(load_model(common.model)), common.apply()) {
+  const Recipe& r = recipe();
+  if (r.channels > 0) pixels_.emplace(r.divide, r.mean, r.std, file().graph.inputs.at(0).q);
+}
+
+const ValueInfo& Session::output(size_t i) const {
+  return file().proof.values.at(static_cast<size_t>(file().graph.outputs.at(i)));
+}
+
+size_t Session::output_bytes(int64_t n) const {
+  constexpr int64_t kMaxBytes = int64_t{1} << 32;
+  const int64_t each = model_.output_count(0);
+  require(n <= kMaxBytes / each, "the output codes of ", n, " samples are more than ", kMaxBytes, " bytes");
+  return static_cast<size_t>(n * each);
+}
+
+void Session::require_single(const std::string& who) const {
+  const Graph& g = file().graph;
+  require(g.inputs.size() == 1 && g.outputs.size() == 1, who, ": the model has ", g.inputs.size(),
+          " inputs and ", g.outputs.size(), " outputs, expected one of each");
+}
+
+const PixelTable& Session::pixels() const {
+  require(pixels_.has_value(),
+          "the model has no input recipe and takes no pictures; give it float32 in a .npy or .pt file");
+  return *pixels_;
+}
+
+std::string Session::class_name(int64_t i) const {
+  const auto& names = recipe().classes;
+  return static_cast<size_t>(i) < names.size() ? names[static_cast<size_t>(i)] : std::to_string(i);
+}
+
+}  // namespace icepoint

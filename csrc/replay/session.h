@@ -1,0 +1,54 @@
+// What every sub-command starts from: its common options and the opened model.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "image/recipe_table.h"
+#include "runtime/model.h"
+
+namespace CLI {
+class App;
+}
+
+namespace icepoint {
+
+/// Options that every sub-command takes.
+struct Common {
+  std::string model;  // path of the .ice file
+  int threads = 0;    // 0: ICEPOINT_THREADS or all
+  std::string isa;    // empty: ICEPOINT_ISA or the best
+  bool json = false;
+
+  void add_to(CLI::App& command);
+  /// Sets the threads; returns the kernels that --isa asks for.
+  const Kernels& apply() const;
+};
+
+/// An opened model, prepared for the chosen kernels.
+class Session {
+ public:
+  explicit Session(const Common&);
+
+  const Model& model() const { return model_; }
+  const ModelFile& file() const { return model_.file(); }
+  const Recipe& recipe() const { return file().recipe; }
+
+  /// Logical shape and qparams of output i.
+  const ValueInfo& output(size_t i) const;
+  /// Bytes of n samples' codes of output 0; throws above 2^32 rather than filling the memory.
+  size_t output_bytes(int64_t n) const;
+  /// Requires one input and one output, as samples from files have: `who` opens the message.
+  void require_single(const std::string& who) const;
+  /// The table from pixels to codes; throws where the model has no image input.
+  const PixelTable& pixels() const;
+  /// Name of class i: from the recipe, else the number.
+  std::string class_name(int64_t i) const;
+
+ private:
+  Model model_;
+  std::optional<PixelTable> pixels_;
+};
+
+}  // namespace icepoint
