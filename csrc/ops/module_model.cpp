@@ -1,0 +1,141 @@
+// icepoint._C.Model: a prepared frozen model for Python, on NumPy arrays.
+#include <pybind11/stl.h>
+
+#include "format/header.h"
+#include "ops/arrays.h"
+#include "ops/model_cache.h"
+#include "ops/module.h"
+#include "runtime/describe.h"
+
+namespace icepoint::ops {
+namespace {
+
+using ArrayList = std::vector<py::array>;
+
+// So many images run between two looks for Ctrl-C; a split of the batch changes no byte.
+constexpr int64_t kImagesPerCall = 1024;
+
+class PyModel {
+ public:
+  PyModel(const py::bytes& bytes, const std::optional<std::string>& isa) {
+    const std::string_view view = bytes;
+    const std::span<const uint8_t> span(reinterpret_cast<const uint8_t*>(view.data()), view.size());
+    const py::gil_scoped_release release;
+    model_ = isa ? load_for_isa(span, *isa) : load_shared(span);
+  }
+
+  const std::string& digest() const { return file().digest; }
+  std::string isa() const { return model_->isa().name; }
+
+  std::string verify() const {
+    const py::gil_scoped_release release;
+    return icepoint::verify(*model_);
+  }
+
+  std::map<std::string, py::array> tensors() const {
+    std::map<std::string, py::array> out;
+    for (const auto& [name, tensor] : graph_tensors(file().graph)) out.emplace(name, array_from(tensor));
+    return out;
+  }
+
+  template <class T>
+  ArrayList run(const ArrayList& inputs) const {
+    const std::vector<py::array_t<T>> dense = checked<T>(inputs);
+    const Graph& graph = file().graph;
+    const int64_t n = dense[0].shape(0);
+    std::vector<py::array_t<T>> outputs;
+    for (int64_t value : graph.outputs) outputs.push_back(new_array<T>(batched(value, n)));
+    std::vector<const T*> xs(dense.size());
+    std::vector<T*> ys(outputs.size());
+    for (int64_t begin = 0; begin < n; begin += kImagesPerCall) {
+      for (size_t i = 0; i < xs.size(); ++i) xs[i] = dense[i].data() + begin * model_->input_count(i);
+      for (size_t i = 0; i < ys.size(); ++i) ys[i] = outputs[i].mutable_data() + begin * model_->output_count(i);
+      call(xs, std::min(kImagesPerCall, n - begin), ys);
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    }
+    return {outputs.begin(), outputs.end()};
+  }
+
+  std::vector<std::pair<std::string, py::array>> trace(const ArrayList& inputs) const {
+    const std::vector<py::array_t<uint8_t>> dense = checked<uint8_t>(inputs);
+    std::vector<const uint8_t*> xs;
+    for (const auto& a : dense) xs.push_back(a.data());
+    const int64_t n = dense[0].shape(0);
+    const Graph& graph = file().graph;
+    std::vector<std::pair<std::string, py::array>> seen;
+    const py::gil_scoped_release release;
+    model_->trace(xs, n, [&](int64_t value, std::span<const uint8_t> codes) {
+      const py::gil_scoped_acquire acquire;
+      auto array = new_array<uint8_t>(batched(value, n));
+      if (!codes.empty()) std::memcpy(array.mutable_data(), codes.data(), codes.size());
+      const auto inputs_count = std::ssize(graph.inputs);
+      seen.emplace_back(value < inputs_count ? graph.inputs[static_cast<size_t>(value)].name
+                                             : graph.nodes[static_cast<size_t>(value - inputs_count)].name,
+                        std::move(array));
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    });
+    return seen;
+  }
+
+  std::string describe() const { return describe_json(*model_); }
+
+ private:
+  const ModelFile& file() const { return model_->file(); }
+
+  Shape batched(int64_t value, int64_t n) const {
+    Shape shape = file().proof.values[static_cast<size_t>(value)].shape;
+    shape.insert(shape.begin(), n);
+    return shape;
+  }
+
+  void call(const std::vector<const float*>& xs, int64_t n, const std::vector<float*>& ys) const {
+    const py::gil_scoped_release release;
+    model_->run(xs, n, ys);
+  }
+  void call(const std::vector<const uint8_t*>& xs, int64_t n, const std::vector<uint8_t*>& ys) const {
+    const py::gil_scoped_release release;
+    model_->run_codes(xs, n, ys);
+  }
+
+  // Every input (N, ...) dense, with the graph's shape and one N.
+  template <class T>
+  std::vector<py::array_t<T>> checked(const ArrayList& inputs) const {
+    const Graph& graph = file().graph;
+    require(inputs.size() == graph.inputs.size(), "Model: ", inputs.size(), " inputs, the model takes ",
+            graph.inputs.size());
+    std::vector<py::array_t<T>> dense;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const std::string who = "Model: inputs[" + std::to_string(i) + "]";
+      dense.push_back(dense_array<T>(inputs[i], who));
+      const int64_t n = inputs[0].ndim() > 0 ? inputs[0].shape(0) : 0;
+      const Shape expected = batched(static_cast<int64_t>(i), n);
+      require(shape_of(inputs[i]) == expected, who, ": has shape ", to_string(shape_of(inputs[i])), ", expected (N, ",
+              to_string(graph.inputs[i].shape).substr(1), i ? " with the N of inputs[0]" : "");
+    }
+    return dense;
+  }
+
+  ModelPtr model_;
+};
+
+}  // namespace
+
+void bind_model(py::module_& m) {
+  py::class_<PyModel>(m, "Model",
+                      "A frozen file's bytes, read, verified and prepared. Without `isa` the prepared model is shared\n"
+                      "with every other Model and with torch.ops.icepoint.run of the same digest.")
+      .def(py::init<const py::bytes&, const std::optional<std::string>&>(), py::arg("data"),
+           py::arg("isa") = py::none())
+      .def_property_readonly("digest", &PyModel::digest, "64 hex digits: the SHA-256 of the file.")
+      .def_property_readonly("isa", &PyModel::isa, "The instruction set that it is prepared for.")
+      .def("describe", &PyModel::describe,
+           "The JSON document of runtime/describe.h: inputs, outputs, ops, totals, recipe, made_by, ...")
+      .def("verify", &PyModel::verify, "Replays the self-check; '' or a sentence naming the first wrong layer.")
+      .def("tensors", &PyModel::tensors, "Every tensor of the graph as stored, by name: 'conv1.weight', ...")
+      .def("trace", &PyModel::trace, py::arg("inputs"),
+           "[(name, uint8 codes (n, ...))] of every value, the inputs first, computed without fusions.")
+      .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
+      .def("run", &PyModel::run<float>, py::arg("inputs"), "float32 (n, ...) in and out.");
+}
+
+}  // namespace icepoint::ops
