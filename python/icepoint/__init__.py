@@ -1,0 +1,79 @@
+"""icepoint turns a trained PyTorch network into integers, and replays it with the same bytes everywhere."""
+
+from . import ops  # isort: skip  (first: registers torch.ops.icepoint, which everything below calls)
+from ._C import get_num_threads, isa, isas, quantize_multiplier, set_num_threads
+from .calibrate import calibrate
+from .freeze import freeze
+from .frozen import FrozenModel, ModelFileError, load
+from .graph import VERSION as __version__
+from .modules import (
+    QAdaptiveAvgPool2d,
+    QAdd,
+    QAvgPool2d,
+    QBatchNorm2d,
+    QConcat,
+    QConv2d,
+    QConvBNReLU,
+    QDense,
+    QLinear,
+    QMaxPooling2d,
+    QModule,
+    QMul,
+    QReLU,
+    QReLU6,
+    QSigmoid,
+)
+from .qparams import (
+    QParam,
+    calcu_scale_and_zeropoint,
+    calculate_scale_zero_point,
+    choose_qparams,
+    dequantize_tensor,
+    quantize_tensor,
+)
+from .quantize import QuantizedModel, quantize
+from .recipe import Recipe
+from .weights import choose_weight_qparams
+
+from . import models  # isort: skip  (networks written from all of the above)
+
+__all__ = [
+    "FrozenModel",
+    "ModelFileError",
+    "QAdaptiveAvgPool2d",
+    "QAdd",
+    "QAvgPool2d",
+    "QBatchNorm2d",
+    "QConcat",
+    "QConv2d",
+    "QConvBNReLU",
+    "QDense",
+    "QLinear",
+    "QMaxPooling2d",
+    "QModule",
+    "QMul",
+    "QParam",
+    "QReLU",
+    "QReLU6",
+    "QSigmoid",
+    "QuantizedModel",
+    "Recipe",
+    "__version__",
+    "calcu_scale_and_zeropoint",
+    "calculate_scale_zero_point",
+    "calibrate",
+    "choose_qparams",
+    "choose_weight_qparams",
+    "dequantize_tensor",
+    "freeze",
+    "get_num_threads",
+    "isa",
+    "isas",
+    "load",
+    "models",
+    "ops",
+    "quantize",
+    "quantize_multiplier",
+    "quantize_tensor",
+    "set_num_threads",
+]

@@ -1,0 +1,1 @@
+"""`python -m icepoint.demo`: real digits, three networks, one table and one picture."""

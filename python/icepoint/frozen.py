@@ -1,0 +1,179 @@
+"""FrozenModel: one .ice file as an nn.Module - integers inside, float32 in and out - and load, its reader."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import _C
+from .recipe import Recipe
+
+ModelFileError = _C.ModelFileError
+
+
+class FrozenModel(nn.Module):
+    """A frozen file as a module: `frozen(x)` takes and gives float32, the same bytes as everywhere.
+
+    The file's bytes are the uint8 buffer `model`, so state_dict, deepcopy, pickle, torch.compile and
+    torch.export carry them. Inputs are (n, ...) with any n >= 0; several outputs come as a tuple.
+    ModelFileError (a ValueError) for bytes that are no sound frozen file.
+
+    >>> frozen = icepoint.load("net.ice"); frozen(torch.zeros(1, 1, 28, 28)).shape
+    torch.Size([1, 10])
+    """
+
+    model: torch.Tensor
+
+    def __init__(self, data: bytes):
+        super().__init__()
+        self.register_buffer("model", torch.empty(0, dtype=torch.uint8))
+        self._take(bytes(data))
+
+    def _take(self, data: bytes) -> None:
+        """Makes `data` the file; refuses what is not sound and leaves the old one then."""
+        found = json.loads(_C.Model(data).describe())
+        shapes = json.dumps([output["shape"] for output in found["outputs"]], separators=(",", ":"))
+        self.digest: str = found["digest"]
+        # What torch.compile and torch.export can still read when the bytes are only a fake tensor.
+        self.key = f"{self.digest}:{shapes}"
+        self._inputs = found["inputs"]
+        self.model = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """float32 (n, ...) inputs to float32 (n, ...) outputs."""
+        return _single(torch.ops.icepoint.run(list(inputs), self.model, self.key))
+
+    def codes(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """uint8 codes of the outputs; inputs are float32, or uint8 codes already."""
+        return _single(torch.ops.icepoint.run_codes(self._input_codes(inputs), self.model, self.key))
+
+    def trace(self, *inputs: torch.Tensor) -> dict[str, np.ndarray]:
+        """uint8 codes (n, ...) of every value by name, the inputs first; inputs as for codes()."""
+        arrays = [x.contiguous().numpy() for x in self._input_codes(inputs)]
+        return dict(self._native().trace(arrays))
+
+    def _input_codes(self, inputs: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        if len(inputs) != len(self._inputs):
+            raise ValueError(f"FrozenModel: expected {len(self._inputs)} inputs, found {len(inputs)}")
+        found = []
+        for x, q in zip(inputs, self._inputs, strict=True):
+            if x.dtype != torch.uint8:
+                scale = torch.tensor([q["scale"]], dtype=torch.float32)
+                zero_point = torch.tensor([q["zero_point"]], dtype=torch.int32)
+                x = torch.ops.icepoint.quantize(x, scale, zero_point, 0, (1 << q["bits"]) - 1, None)
+            found.append(x)
+        return found
+
+    # The file.
+
+    @property
+    def file_bytes(self) -> bytes:
+        """The .ice file, byte for byte."""
+        return self.model.numpy().tobytes()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the file: `path` holds the old file or the whole new one, never a part. OSError."""
+        _C.save_atomically(os.fspath(path), self.file_bytes)
+        return Path(path)
+
+    def verify(self) -> None:
+        """Replays the file's self-check here; ModelFileError naming the first layer that differs."""
+        failure = self._native().verify()
+        if failure:
+            raise ModelFileError(failure)
+
+    def describe(self) -> dict[str, Any]:
+        """Graph, shapes, bits, sizes, MACs, recipe, overflow proof: what `icepoint inspect` shows."""
+        return json.loads(self._native().describe())
+
+    def layers(self) -> list[dict[str, Any]]:
+        """The operators of describe(), in order: name, op, inputs, shape, scale, zero_point, bits, macs..."""
+        return self.describe()["ops"]
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How pixels become the input, where the file says so."""
+        found = self.describe()["recipe"]
+        return Recipe(**{k: found[k] for k in ("mean", "std", "classes", "divide")}) if found else None
+
+    def integers(self) -> dict[str, dict[str, Any]]:
+        """Every layer's own numbers by layer name: fields as in the file, tensors as NumPy arrays.
+
+        Of a convolution or linear layer: `weight` codes in their logical shape (int8 symmetric, uint8
+        affine; few bits unpacked), `weight_scale`, `weight_zero_point`, `bias`, `multiplier`, `shift`,
+        beside `x_zero_point` (one an input), `scale`, `zero_point`, `bits` of its output, `lo`, `hi`.
+        """
+        graph, tensors = self._graph(), self._native().tensors()
+        described = self.describe()
+        values = [*described["inputs"], *described["ops"]]
+        found: dict[str, dict[str, Any]] = {}
+        for op, told in zip(graph["ops"], described["ops"], strict=True):
+            layer = {**op, **{key: told[key] for key in ("scale", "zero_point", "bits")}}
+            layer["x_zero_point"] = [values[i]["zero_point"] for i in op["inputs"]]
+            prefix = f"{op['name']}."
+            layer |= {
+                n.removeprefix(prefix): a for n, a in tensors.items() if n.rpartition(".")[0] == op["name"]
+            }
+            if "weight_bits" in op:
+                layer["weight"] = _logical_weight(op, layer["weight"], values[op["inputs"][0]]["shape"])
+                if "weight_zero_point" not in layer:
+                    layer["weight_zero_point"] = np.zeros(1, np.int32)
+            found[op["name"]] = layer
+        return found
+
+    def _graph(self) -> dict[str, Any]:
+        data = self.file_bytes  # sound by construction: a safetensors header, then the tensors
+        (length,) = struct.unpack_from("<Q", data)
+        return json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["graph"])
+
+    def _native(self) -> Any:
+        return _C.Model(self.file_bytes)
+
+    # nn.Module.
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        # Another model's bytes have another length and another key: take them as a whole.
+        stored = state_dict.get(f"{prefix}model")
+        if isinstance(stored, torch.Tensor) and stored.dtype == torch.uint8 and stored.dim() == 1:
+            self._take(stored.cpu().numpy().tobytes())
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def extra_repr(self) -> str:
+        return f"digest={self.digest[:12]}..., {self.model.numel():,} bytes"
+
+
+def load(path: str | os.PathLike[str]) -> FrozenModel:
+    """Reads and proves a frozen file. ModelFileError where it is malformed, OSError where unreadable."""
+    return FrozenModel(_C.load_bytes(os.fspath(path)))
+
+
+def _single(outputs: list[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
+    return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+
+def _logical_weight(op: dict[str, Any], stored: np.ndarray, x_shape: list[int]) -> np.ndarray:
+    """Weight codes in the operator's shape; rows of 2..7 bits are little-endian, low bits first."""
+    if op["op"] == "qlinear":
+        shape = (op["out_features"], x_shape[-1])
+    elif op["op"] == "qconv2d":
+        shape = (op["out_channels"], x_shape[0] // op["groups"], *op["kernel_size"])
+    else:
+        shape = (x_shape[0], op["out_channels"] // op["groups"], *op["kernel_size"])
+    bits, signed = op["weight_bits"], not op["weight_affine"]
+    if bits < 8:
+        row = int(np.prod(shape[1:]))
+        ones = np.unpackbits(stored, axis=1, bitorder="little")[:, : row * bits].reshape(
+            len(stored), row, bits
+        )
+        codes = (ones * (1 << np.arange(bits))).sum(2, dtype=np.int16)
+        stored = np.where(codes >= 1 << (bits - 1), codes - (1 << bits), codes) if signed else codes
+    return stored.astype(np.int8 if signed else np.uint8).reshape(shape)

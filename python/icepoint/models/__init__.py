@@ -1,0 +1,5 @@
+"""Networks that carry the whole road: float, quantize, quantize_forward, freeze, quantize_inference."""
+
+from .net import Net, NetBN
+
+__all__ = ["Net", "NetBN"]

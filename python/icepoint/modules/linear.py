@@ -1,0 +1,63 @@
+"""QLinear, the lab's QDense: a matrix product with integer weights."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..graph import GraphBuilder
+from ..tracing import traced
+from .weighted import QWeighted
+
+
+class QLinear(QWeighted):
+    """An nn.Linear, with or without bias, over the last axis of its input; options as QConv2d has them.
+
+    >>> qfc = QLinear(nn.Linear(6, 3)); _ = qfc(torch.randn(8, 6)); qfc.freeze()
+    >>> qfc.quantize_inference(qfc.q_in.quantize_tensor(torch.randn(2, 6))).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        fc_module: nn.Linear,
+        has_qin: bool = True,
+        has_qout: bool = True,
+        num_bits: int = 8,
+        weights: str = "per_channel",
+        activation: str | None = None,
+        *,
+        qi: bool | None = None,
+        qo: bool | None = None,
+    ):
+        super().__init__(has_qin, has_qout, num_bits, weights, activation, qi, qo)
+        if not isinstance(fc_module, nn.Linear):
+            raise ValueError(f"QLinear: expected an nn.Linear, found {type(fc_module).__name__}")
+        self.fc_module = fc_module
+
+    def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return self.fc_module.weight, self.fc_module.bias
+
+    def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        return F.linear(x, weight, bias)
+
+    @traced
+    def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:
+        """int32 codes (..., in_features) of q_in to int32 codes (..., out_features) of q_out."""
+        self._require_frozen()
+        codes = self._bytes(x, self.q_in)
+        weight, weight_zero_point, bias, multiplier, shift = self._op_weights()
+        y = torch.ops.icepoint.qlinear(
+            codes, self.q_in.zero_point, weight, weight_zero_point, bias, multiplier, shift,
+            self.q_out.zero_point, *self.code_range,
+        )  # fmt: skip
+        return y.to(torch.int32)
+
+    def emit(self, graph: GraphBuilder, name: str, inputs: list[int]) -> int:
+        low, high = self.code_range
+        fields = {"out_features": self.fc_module.out_features, "lo": low, "hi": high}
+        return graph.add_weights("qlinear", name, inputs, fields, self.q_weight, self.integers, self.q_out)
+
+
+QDense = QLinear

@@ -1,0 +1,119 @@
+"""What convolution and linear layers share: fake-quantized weights, fused activation, integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ..qparams import QParam
+from ..tracing import layer_path
+from ..weights import WeightQParam, integers_of_weights
+from .base import QModule
+
+ACTIVATIONS = (None, "relu", "relu6")
+
+
+class QWeighted(QModule):
+    """A layer with weights: y = activation(layer(x, weight, bias)), requantized with M = multiplier 2^-shift.
+
+    Subclasses say which float weights there are and how to apply them. The float module is read in
+    every step and never written.
+    """
+
+    def __init__(
+        self,
+        has_qin: bool,
+        has_qout: bool,
+        num_bits: int,
+        weights: str,
+        activation: str | None,
+        qi: bool | None,
+        qo: bool | None,
+    ):
+        super().__init__(has_qin, has_qout, num_bits, qi=qi, qo=qo)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation: expected one of {ACTIVATIONS}, found {activation!r}")
+        self.activation = activation
+        self.q_weight = WeightQParam(self.num_bits, weights)
+
+    def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """float32 weight and the bias (float32, or float64 where BatchNorm was folded), with gradients."""
+        raise NotImplementedError
+
+    def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """The layer in float."""
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """float32 in and out: observes and fake-quantizes the weights; once frozen, simulates x and y too."""
+        x = self._see_input(x)
+        weight, bias = self.float_weights()
+        if not self.frozen:
+            scale_in = self.q_in.scale if hasattr(self, "q_in") else None
+            try:
+                self.q_weight.update(weight, bias, scale_in)
+            except ValueError as error:
+                raise ValueError(f"{layer_path(self)}: {error}") from error
+        y = self.compute(
+            x, self.q_weight.fake_quantize(weight), None if bias is None else bias.to(weight.dtype)
+        )
+        if self.activation is not None:
+            y = F.relu(y) if self.activation == "relu" else F.relu6(y)
+        return self._see_output(y)
+
+    def _make_integers(self) -> dict[str, torch.Tensor]:
+        weight, bias = self.float_weights()
+        return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out)
+
+    @property
+    def M(self) -> torch.Tensor:
+        """multiplier * 2^-shift, float64: a scalar per tensor, (oc,) per channel. Known once frozen."""
+        self._require_frozen()
+        value = torch.ldexp(self.integers["multiplier"].double(), -self.integers["shift"])
+        return value if self.q_weight.axis is not None else value.reshape(())
+
+    @property
+    def code_range(self) -> tuple[int, int]:
+        """lo, hi of the output: its codes, narrowed by the activation."""
+        return activation_range(self.activation, self.q_out)
+
+    def _op_weights(self) -> tuple[torch.Tensor | None, ...]:
+        """weight, zero point, bias, multiplier, shift for the ops: int8 codes, affine ones moved by -128."""
+        if self._prepared is None:
+            i, affine = self.integers, self.q_weight.scheme != "per_channel"
+            codes = (
+                i["codes"].bitwise_xor(128).view(torch.int8) if affine else i["codes"]
+            )  # c ^ 128 is c - 128
+            zero_point = i["zero_point"] - 128 if affine else i["zero_point"][:1]
+            self._prepared = codes, zero_point, i.get("bias"), i["multiplier"], i["shift"]
+        return self._prepared
+
+    @property
+    def qw(self) -> WeightQParam:
+        """The lab's name of q_weight."""
+        return self.q_weight
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return super().get_extra_state() | {"q_weight": self.q_weight.state()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        super().set_extra_state(state)
+        try:
+            self.q_weight.load(state["q_weight"])
+        except ValueError as error:
+            raise ValueError(f"{layer_path(self)}: {error}") from error
+
+
+def activation_range(activation: str | None, q: QParam) -> tuple[int, int]:
+    """Section 3 of docs/numerics.md: 0..qmax, from the zero point for ReLU, up to quantize(6) for ReLU6.
+
+    >>> activation_range("relu6", QParam.of_range(-1.0, 9.2))
+    (25, 175)
+    """
+    low = 0 if activation is None else q.zero_point
+    high = q.qmax
+    if activation == "relu6":
+        high = int(q.quantize_tensor(torch.tensor([6.0])))
+    return low, high

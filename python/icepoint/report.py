@@ -1,0 +1,180 @@
+"""What became integer and what it costs: one row a layer, as text, HTML or a dict."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+from .capture import Missing, Reshape
+from .modules import QModule
+from .modules.weighted import QWeighted
+
+if TYPE_CHECKING:
+    from .quantize import Stage
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer. `sqnr_db`: 10 log10 of the float output's energy over its error's, None without error."""
+
+    layer: str
+    computes: str
+    integer: bool
+    bits: int | None
+    weight_bits: int | None
+    weights: str | None
+    shape: tuple[int, ...]
+    macs: int
+    sqnr_db: float | None
+
+
+_TITLES = ("layer", "computes", "integer", "bits", "weights", "output", "MACs", "SQNR dB")
+
+
+class Report:
+    """The rows, the operators that stay float, and the share of integer multiply-accumulates.
+
+    str() is a table for a terminal, Jupyter shows HTML, to_dict() has the numbers.
+    """
+
+    def __init__(self, rows: Sequence[Row], missing: Sequence[Missing], images: int):
+        self.rows, self.missing, self.images = list(rows), list(missing), images
+
+    @property
+    def integer_macs_percent(self) -> float:
+        """100.0 where every multiplication is of integers."""
+        total = sum(row.macs for row in self.rows)
+        return 100.0 * sum(row.macs for row in self.rows if row.integer) / total if total else 100.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """layers, not_integer, integer_macs_percent, images, as plain values for JSON."""
+        return {
+            "layers": [asdict(row) for row in self.rows],
+            "not_integer": [asdict(item) for item in self.missing],
+            "integer_macs_percent": self.integer_macs_percent,
+            "images": self.images,
+        }
+
+    def _cells(self) -> list[list[str]]:
+        cells = []
+        for r in self.rows:
+            weights = f"{r.weight_bits} bits, {r.weights}" if r.weights else ""
+            sqnr = "exact" if r.sqnr_db is None else f"{r.sqnr_db:.1f}"
+            cells.append([r.layer, r.computes, "yes" if r.integer else "NO", str(r.bits or ""), weights,
+                          " × ".join(map(str, r.shape)), f"{r.macs:,}" if r.macs else "", sqnr])  # fmt: skip
+        return cells
+
+    def _summary(self) -> str:
+        return (
+            f"{self.integer_macs_percent:.1f} % of the multiply-accumulates are integer; "
+            f"error against float on {self.images} calibration images"
+        )
+
+    def __str__(self) -> str:
+        table = Table(caption=self._summary(), caption_justify="left")
+        for i, title in enumerate(_TITLES):
+            table.add_column(title, justify="right" if i in (3, 6, 7) else "left")
+        for cells in self._cells():
+            table.add_row(*cells)
+        out = Console(file=io.StringIO(), width=120)
+        out.print(table)
+        for item in self.missing:
+            out.print(f"stays float: {item}", markup=False)
+        return out.file.getvalue().rstrip()
+
+    def __repr__(self) -> str:
+        return f"<Report: {len(self.rows)} layers, {self.integer_macs_percent:.1f} % integer MACs>"
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{title}</th>" for title in _TITLES)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+            for cells in self._cells()
+        )
+        left = "".join(f"<li>{html.escape(str(item))}</li>" for item in self.missing)
+        floats = f"<p>These stay float:</p><ul>{left}</ul>" if left else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"{table}<p>{self._summary()}</p>{floats}"
+
+    def to_html(self, path: str | os.PathLike[str]) -> Path:
+        """Writes one page that needs nothing else; returns its path."""
+        style = ("body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
+                 "td,th{border-bottom:1px solid #ccc;padding:.3em .8em;text-align:left}")  # fmt: skip
+        page = (
+            f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>icepoint report</title>'
+            f"<style>{style}</style></head><body><h1>icepoint report</h1>{self._repr_html_()}</body></html>\n"
+        )
+        Path(path).write_text(page, encoding="utf-8")
+        return Path(path)
+
+    def show(self) -> None:
+        """Prints the table, except in Jupyter, which shows the returned report itself."""
+        try:
+            from IPython import get_ipython
+        except ImportError:
+            print(self)
+            return
+        if "IPKernelApp" not in getattr(get_ipython(), "config", {}):
+            print(self)
+
+
+def make_report(stages: Sequence[Stage], missing: Sequence[Missing], sample: torch.Tensor) -> Report:
+    """Runs the float steps and the integers side by side on `sample` and compares after each stage."""
+    from .quantize import run_stage
+
+    rows = []
+    with torch.no_grad():
+        x, y, q = sample, sample, None
+        for stage in stages:
+            for step in stage.steps:
+                x = step.module(x)
+            y, q = run_stage(stage, y, q)
+            real = y if q is None else q.dequantize_tensor(y)
+            rows.append(_row(stage, x, real))
+    return Report(rows, missing, len(sample))
+
+
+def _row(stage: Stage, x: torch.Tensor, real: torch.Tensor) -> Row:
+    layer = stage.layer
+    weighted = layer if isinstance(layer, QWeighted) else None
+    name = type(layer).__name__ if isinstance(layer, (QModule, Reshape)) else stage.steps[0].kind
+    if weighted is not None and weighted.activation:
+        name += f" + {weighted.activation}"
+    return Row(
+        layer=stage.path,
+        computes=name,
+        integer=isinstance(layer, (QModule, Reshape)),
+        bits=layer.num_bits if isinstance(layer, QModule) else None,
+        weight_bits=weighted.q_weight.num_bits if weighted else None,
+        weights=weighted.q_weight.scheme if weighted else None,
+        shape=tuple(x.shape[1:]),
+        macs=_macs(stage.steps[0].module, x),
+        sqnr_db=_sqnr_db(x, real),
+    )
+
+
+def _macs(module: nn.Module, y: torch.Tensor) -> int:
+    """Multiply-accumulates of one image: outputs times the taps of each."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(module, (nn.Conv2d, nn.Linear)) or weight is None:
+        return 0
+    return y[0].numel() * weight[0].numel()
+
+
+def _sqnr_db(x: torch.Tensor, real: torch.Tensor) -> float | None:
+    noise = float(((x.double() - real.double()) ** 2).sum())
+    signal = float((x.double() ** 2).sum())
+    if noise == 0.0:
+        return None
+    return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf

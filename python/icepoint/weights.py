@@ -1,0 +1,217 @@
+"""Weights and biases as integers: scales, zero points, codes, and the proof that they cannot overflow.
+
+Section 1 of docs/numerics.md, in double. Per-channel symmetric weights follow Krishnamoorthi,
+"Quantizing deep convolutional networks for efficient inference" (2018), section 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import _C
+from .qparams import MAX_SCALE, MIN_SCALE, QParam, check_num_bits
+
+SCHEMES = ("per_channel", "per_tensor_affine", "per_channel_affine")
+
+
+def check_scheme(weights: Any) -> str:
+    """`weights` where it is one of SCHEMES, else ValueError."""
+    if weights not in SCHEMES:
+        raise ValueError(f"weights: expected one of {', '.join(SCHEMES)}, found {weights!r}")
+    return weights
+
+
+def weight_range(num_bits: int, scheme: str) -> tuple[int, int]:
+    """Least and greatest code: symmetric +-(2^(b-1) - 1), affine 0 .. 2^b - 1.
+
+    >>> weight_range(8, "per_channel"), weight_range(8, "per_tensor_affine")
+    ((-127, 127), (0, 255))
+    """
+    top = (1 << (num_bits - 1)) - 1
+    return (-top, top) if scheme == "per_channel" else (0, (1 << num_bits) - 1)
+
+
+def choose_weight_qparams(
+    weight: torch.Tensor,
+    num_bits: int = 8,
+    scheme: str = "per_channel",
+    bias: torch.Tensor | None = None,
+    scale_in: float | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scales (float32) and zero points (int32) of a float32 weight whose axis 0 is the output channel.
+
+    "per_channel" is symmetric, one scale for each channel and zero points 0; "per_tensor_affine" is
+    the notebook's scheme, both tensors of length 1; "per_channel_affine" has one of each a channel.
+    With `bias` (oc,) and `scale_in`, the input's scale, no scale is so small that the bias would
+    leave +-2^30 at scale scale_in * scale: channels of zeros and tiny channels keep an exact bias.
+    ValueError for NaN or infinity, an empty weight, or a scale above 2^100.
+
+    >>> choose_weight_qparams(torch.tensor([[0.5, -1.27], [0.0, 0.254]]))[0]
+    tensor([0.0100, 0.0020])
+    """
+    bits, scheme = check_num_bits(num_bits), check_scheme(scheme)
+    if weight.dtype != torch.float32 or weight.dim() < 2 or weight.numel() == 0:
+        raise ValueError(
+            "weight: expected a float32 tensor (oc, ...) with elements, "
+            f"found {weight.dtype} {tuple(weight.shape)}"
+        )
+    # Least and greatest are exact in float32, so no double copy of a large weight is needed.
+    least, greatest = (v.double().numpy() for v in torch.aminmax(weight.detach().flatten(1), dim=1))
+    if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
+        raise ValueError("weight: expected finite values, found NaN or infinity")
+    floor = _scale_floor(bias, scale_in, len(least))
+    low, high = np.minimum(least, 0.0), np.maximum(greatest, 0.0)
+    if scheme == "per_tensor_affine":
+        low, high, floor = low.min(keepdims=True), high.max(keepdims=True), floor.max(keepdims=True)
+    qmin, qmax = weight_range(bits, scheme)
+    if scheme == "per_channel":
+        natural = np.maximum(-low, high) / qmax
+        scale, zero_point = np.maximum(natural, floor), np.zeros(len(low))
+    else:
+        natural = (high - low) / qmax
+        scale = np.maximum(natural, floor)
+        # qmax - max / scale, taken from the range itself where the floor did not raise the scale.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            own = qmax - high * qmax / (high - low)
+        zero_point = np.clip(np.rint(np.where(natural >= floor, own, qmax - high / scale)), qmin, qmax)
+    if not (scale <= MAX_SCALE).all():
+        raise ValueError(f"weight: its range needs the scale {scale.max():g}, above 2^100")
+    return torch.from_numpy(scale.astype(np.float32)), torch.from_numpy(zero_point.astype(np.int32))
+
+
+def _scale_floor(bias: torch.Tensor | None, scale_in: float | None, channels: int) -> np.ndarray:
+    floor = np.full(channels, MIN_SCALE)
+    if bias is None:
+        return floor
+    values = np.abs(bias.detach().double().numpy())
+    if not np.isfinite(values).all():
+        raise ValueError("bias: expected finite values, found NaN or infinity")
+    return floor if scale_in is None else np.maximum(floor, values / (scale_in * 2.0**30))
+
+
+class WeightQParam:
+    """A weight's QParam: `.scale`, `.zero_point` as numbers, or as tensors (oc,) per channel.
+
+    None before the first update; unlike an activation's QParam it follows the weights as they are.
+    """
+
+    def __init__(self, num_bits: int = 8, scheme: str = "per_channel"):
+        self.num_bits, self.scheme = check_num_bits(num_bits), check_scheme(scheme)
+        self.qmin, self.qmax = weight_range(self.num_bits, self.scheme)
+        self.min: float | None = None
+        self.max: float | None = None
+        self.scales: torch.Tensor | None = None
+        self.zero_points: torch.Tensor | None = None
+
+    @property
+    def scale(self) -> float | torch.Tensor | None:
+        return self.scales if self._per_channel or self.scales is None else float(self.scales)
+
+    @property
+    def zero_point(self) -> int | torch.Tensor | None:
+        return self.zero_points if self._per_channel or self.zero_points is None else int(self.zero_points)
+
+    @property
+    def _per_channel(self) -> bool:
+        return self.scheme != "per_tensor_affine"
+
+    @property
+    def axis(self) -> int | None:
+        return 0 if self._per_channel else None
+
+    def update(
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, scale_in: float | None = None
+    ) -> None:
+        """Takes the qparams of `weight` as choose_weight_qparams gives them."""
+        self.scales, self.zero_points = choose_weight_qparams(
+            weight, self.num_bits, self.scheme, bias, scale_in
+        )
+        self.min, self.max = float(weight.detach().min()), float(weight.detach().max())
+
+    def _known(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.scales is None or self.zero_points is None:
+            raise ValueError("calibrate first: this weight has no scale yet")
+        return self.scales, self.zero_points
+
+    def quantize_tensor(self, weight: torch.Tensor) -> torch.Tensor:
+        """int32 codes of a float32 weight, in +-(2^(b-1) - 1) or 0 .. 2^b - 1."""
+        return self.codes(weight).to(torch.int32)
+
+    def codes(self, weight: torch.Tensor) -> torch.Tensor:
+        """The same codes in one byte each: int8 symmetric, uint8 affine."""
+        return torch.ops.icepoint.quantize(weight.detach(), *self._known(), self.qmin, self.qmax, self.axis)
+
+    def dequantize_tensor(self, q_w: torch.Tensor) -> torch.Tensor:
+        """float32 values of integer codes."""
+        from .qparams import dequantize_tensor
+
+        return dequantize_tensor(q_w, *self._known(), axis=self.axis)
+
+    def fake_quantize(self, weight: torch.Tensor) -> torch.Tensor:
+        """dequantize(quantize(weight)), float32, with straight-through gradients."""
+        return torch.ops.icepoint.fake_quantize(weight, *self._known(), self.qmin, self.qmax, self.axis)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values that load() takes back: what a state_dict carries."""
+        return {"num_bits": self.num_bits, "scheme": self.scheme, "min": self.min, "max": self.max,
+                "scales": self.scales, "zero_points": self.zero_points}  # fmt: skip
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Takes over state(); ValueError where it was made with other bits or another scheme."""
+        for field in ("num_bits", "scheme"):
+            if state[field] != getattr(self, field):
+                raise ValueError(f"weights: expected {field} {getattr(self, field)}, found {state[field]}")
+        self.min, self.max = state["min"], state["max"]
+        self.scales, self.zero_points = state["scales"], state["zero_points"]
+
+    def __repr__(self) -> str:
+        return f"WeightQParam(num_bits={self.num_bits}, scheme={self.scheme!r}, scale={self.scale})"
+
+
+def integers_of_weights(
+    weight: torch.Tensor, bias: torch.Tensor | None, q: WeightQParam, q_in: QParam, q_out: QParam
+) -> dict[str, torch.Tensor]:
+    """What a convolution or linear layer computes with: codes, zero points, bias, multiplier, shift.
+
+    `codes` (oc, ...) are int8 (affine: uint8, 0 .. 2^b - 1), `zero_point`, `bias` (oc,), `multiplier`
+    and `shift` int32, each of length 1 or oc. `q` is updated with the bias in view. ValueError where a
+    multiplier leaves its range or an accumulator could overflow int32, with the channel.
+    """
+    q.update(weight, bias, q_in.scale)
+    scales, zero_points = q._known()
+    scale_w = scales.double().numpy()
+    found = {"codes": q.codes(weight), "zero_point": zero_points}
+    if bias is not None:
+        bias_q = np.rint(bias.detach().double().numpy() / (q_in.scale * scale_w))
+        found["bias"] = torch.from_numpy(bias_q.astype(np.int64).astype(np.int32))
+    pairs = [_C.quantize_multiplier(m) for m in q_in.scale * scale_w / q_out.scale]
+    found["multiplier"] = torch.tensor([m for m, _ in pairs], dtype=torch.int32)
+    found["shift"] = torch.tensor([s for _, s in pairs], dtype=torch.int32)
+    _prove_no_overflow(found, q_in)
+    return found
+
+
+def _prove_no_overflow(integers: dict[str, torch.Tensor], q_in: QParam) -> None:
+    """Section 2 of docs/numerics.md: with x in 0..qmax every accumulator stays within int32."""
+    rows = integers["codes"].flatten(1)
+    zero_points = integers["zero_point"].expand(len(rows))
+    up, down = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    for c, (row, zero_point) in enumerate(
+        zip(rows, zero_points, strict=True)
+    ):  # a row at a time: little memory
+        centred = row.to(torch.int64) - zero_point
+        up[c], down[c] = int(centred.clamp(min=0).sum()), -int(centred.clamp(max=0).sum())
+    above, below = q_in.qmax - q_in.zero_point, q_in.zero_point
+    bias = integers["bias"].numpy().astype(np.int64) if "bias" in integers else np.zeros(len(rows), np.int64)
+    for offset in (bias, np.zeros_like(bias)):
+        high, low = offset + up * above + down * below, offset - up * below - down * above
+        bad = np.flatnonzero((high > 2**31 - 1) | (low < -(2**31)))
+        if bad.size:
+            c = int(bad[0])
+            raise ValueError(
+                f"channel {c}: its accumulator could reach {int(low[c])}..{int(high[c])}, beyond int32; "
+                "use fewer bits, or more groups"
+            )
