@@ -13,7 +13,9 @@ namespace {
 
 // rne(value * 2^shift); scaling by a power of two is exact here (no value reaches the subnormals
 // with a magnitude that survives the rounding).
-double scaled(double value, int shift) { return std::nearbyint(std::ldexp(value, shift)); }
+double scaled(double value, int shift) {
+  return std::nearbyint(std::ldexp(value, shift));
+}
 
 constexpr double kGainLimit = 1 << 21;  // exclusive: gain * 255 and two of them stay inside int32
 
@@ -57,12 +59,11 @@ AddMultipliers quantize_add(double a, double b) {
 
 AffineMultiplier quantize_affine(double gain, double offset, const QParams& x, const QParams& y) {
   FloatEnv env;
-  require(std::isfinite(gain) && std::isfinite(offset), "quantize_affine: gain ", gain,
-          " and offset ", offset, " must be finite");
+  require(std::isfinite(gain) && std::isfinite(offset), "quantize_affine: gain ", gain, " and offset ",
+          offset, " must be finite");
   for (int shift = 30; shift >= 1; --shift) {
     const double m = scaled(gain, shift), b = scaled(offset, shift);
-    if (std::abs(m) < kGainLimit &&
-        std::abs(b) + 255 * std::abs(m) + std::ldexp(1.0, shift - 1) < 0x1p31)
+    if (std::abs(m) < kGainLimit && std::abs(b) + 255 * std::abs(m) + std::ldexp(1.0, shift - 1) < 0x1p31)
       return {static_cast<int32_t>(m), static_cast<int32_t>(b), shift};
   }
   const double low = gain * (0 - x.zero_point), high = gain * (x.qmax() - x.zero_point);

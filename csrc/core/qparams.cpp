@@ -20,8 +20,7 @@ QParams choose_qparams(double min, double max, int bits) {
   if (min == max) return {1.0f, 0, bits};
   const double qmax = (1 << bits) - 1;
   const float scale = static_cast<float>((max - min) / qmax);
-  require(scale <= kMaxScale, "choose_qparams: the range ", min, "..", max,
-          " needs a scale above 2^100");
+  require(scale <= kMaxScale, "choose_qparams: the range ", min, "..", max, " needs a scale above 2^100");
   QParams q;
   q.bits = bits;
   q.scale = std::max(scale, kMinScale);
@@ -35,8 +34,7 @@ QParams choose_qparams(double min, double max, int bits) {
 
 void check_scale(float scale, const std::string& who) {
   // Written so that NaN fails.
-  require(scale >= kMinScale && scale <= kMaxScale, who, ".scale: ", scale,
-          " is not in 2^-100..2^100");
+  require(scale >= kMinScale && scale <= kMaxScale, who, ".scale: ", scale, " is not in 2^-100..2^100");
 }
 
 void check_qparams(const QParams& q, const std::string& who) {

@@ -13,7 +13,7 @@ namespace {
 template <size_t N>
 std::array<int64_t, N> fixed(const Ints& values, const std::string& who) {
   require(values.size() == N, who, ": has ", values.size(), " elements, expected ", N);
-  std::array<int64_t, N> out;
+  std::array<int64_t, N> out{};
   std::copy(values.begin(), values.end(), out.begin());
   return out;
 }

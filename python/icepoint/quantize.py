@@ -189,9 +189,9 @@ def _check_eval(model: nn.Module) -> None:
 
 def _remember(data: Iterable[Any], seen: list[torch.Tensor]) -> Iterator[Any]:
     for batch in data:
-        if not seen:
-            seen.append(batch_input(batch)[:_SAMPLE].detach().clone())
         yield batch
+        if not seen:  # calibrate has taken it, so it is a good one
+            seen.append(batch_input(batch)[:_SAMPLE].detach().clone())
 
 
 def _list_of(missing: Sequence[Missing], title: str) -> str:

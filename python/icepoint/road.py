@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -147,7 +147,6 @@ class RoadTracer(TorchFunctionMode):
         self._refuse(
             f"calls {_name_of(func)} on codes; QModules compute, between them codes are only reshaped"
         )
-        raise AssertionError
 
     def _concatenated(self, args: Any, kwargs: Any, codes: Sequence[Tensor]) -> int:
         axis = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else 0))
@@ -192,7 +191,7 @@ class RoadTracer(TorchFunctionMode):
     def _is_example(self, x: Tensor) -> bool:
         return any(x is example for example in self.examples)
 
-    def _refuse(self, what: str) -> None:
+    def _refuse(self, what: str) -> NoReturn:
         raise ValueError(f"freeze: cannot follow {tracing.user_line()}: it {what}")
 
 

@@ -8,6 +8,7 @@ profiles, gamma and chromaticities are ignored.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -35,13 +36,17 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     >>> read_image("digit.png").shape
     (28, 28, 1)
     """
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about EXIF blocks that it reads for the resolution
         header = file.read(26)
-        file.seek(0)
         try:
+            file.seek(0)
             with Image.open(file, formats=["PNG", "JPEG"]) as picture:
                 if max(picture.size) > MAX_SIDE or picture.width * picture.height > MAX_PIXELS:
                     raise ValueError(f"{picture.width} x {picture.height} pixels are more than {MAX_PIXELS}")
+                picture.verify()  # a PNG's checksums, which load() does not look at
+            file.seek(0)
+            with Image.open(file, formats=["PNG", "JPEG"]) as picture:
                 picture.load()
                 pixels = _pixels(picture, header)
                 tiff = _exif(picture)

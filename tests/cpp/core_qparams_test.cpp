@@ -111,7 +111,7 @@ TEST(QuantizeValue, FarAndNonFiniteValues) {
 }
 
 TEST(QuantizeValue, DividesAndDoesNotMultiplyByAReciprocal) {
-  // 12.5 * 0.1f rounds to another side than (12.5 * 0.1f) / 0.1f would with 1 / 0.1f.
+  // Quotients near a tie, where x * (1 / scale) often falls on the other side.
   int differing = 0;
   for (int i = 1; i < 100'000; ++i) {
     const float scale = 0.1f + static_cast<float>(i) * 1e-6f, x = scale * 100.5f;

@@ -1,6 +1,7 @@
 // Files built from parts, so that a test breaks one thing and repairs lengths and digest around it.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -64,11 +65,11 @@ inline Parts split(const Bytes& bytes) {
 inline Bytes join(const Parts& parts) {
   std::string header = parts.header;
   header.append((64 - (8 + header.size()) % 64) % 64, ' ');
-  Bytes bytes(8);
+  Bytes bytes(8 + header.size() + parts.payload.size());
   const uint64_t length = header.size();
   std::memcpy(bytes.data(), &length, 8);
-  bytes.insert(bytes.end(), header.begin(), header.end());
-  bytes.insert(bytes.end(), parts.payload.begin(), parts.payload.end());
+  std::memcpy(bytes.data() + 8, header.data(), header.size());
+  std::copy(parts.payload.begin(), parts.payload.end(), bytes.begin() + 8 + static_cast<int64_t>(length));
   return with_digest(std::move(bytes));
 }
 

@@ -1,6 +1,7 @@
 // Strict JSON: what RFC 8259 leaves to the reader is decided here, and refused.
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
 
 #include "format/json.h"

@@ -1,7 +1,9 @@
 // Writing and reading: every operator comes back, equal models give equal bytes, one spelling only.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "format/header.h"
 #include "format_fixtures.h"

@@ -24,9 +24,8 @@ INSTANTIATE_TABLES(HandMade);
 // multiplier and shift of 0.5, 1 and 2
 constexpr int32_t kMultiplier = 1 << 30, kHalf = 31, kOne = 30, kTwo = 29;
 
-ChannelRequant requant_of(const std::vector<int32_t>& multiplier, const std::vector<int32_t>& shift,
-                          OutputRange out) {
-  return {multiplier, shift, out};
+ChannelRequant requant_of(const std::vector<int32_t>& m, const std::vector<int32_t>& s, OutputRange out) {
+  return {m, s, out};
 }
 
 TEST_P(HandMade, Conv2d) {
@@ -59,8 +58,7 @@ TEST_P(HandMade, Conv2dPaddingReadsAsTheZeroPoint) {
 }
 
 TEST_P(HandMade, Conv2dGroupsStridesDilationsAndWeightZeroPoints) {
-  // Two groups of two channels, one output each; 1 x 4 pixels, kernel 1 x 2, stride 2, dilation 2... one
-  // column.
+  // Two groups of two channels, one output each; columns 0 and 2 of 1 x 4 pixels.
   const Bytes x{1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0, 0};  // (w, c)
   // weight (oc, ic / groups, 1, 2): channel-major, taps last; zero points 1 and -1
   const std::vector<int8_t> w{1, 3, 2, 1, 0, -1, 4, -2};
@@ -214,11 +212,9 @@ TEST_P(HandMade, Affine) {
 }
 
 TEST_P(HandMade, LookupAndClamp) {
-  std::vector<uint8_t> turned(256), both(512);
-  for (int i = 0; i < 256; ++i) {
-    turned[i] = static_cast<uint8_t>(255 - i);
-    both[i] = static_cast<uint8_t>(i), both[256 + i] = static_cast<uint8_t>(i / 2);
-  }
+  Bytes turned(256), both(512);  // 255 - x; x for channel 0 and x / 2 for channel 1
+  for (int i = 0; i < 256; ++i)
+    turned[255 - i] = both[i] = static_cast<uint8_t>(i), both[256 + i] = static_cast<uint8_t>(i / 2);
   const Bytes x{0, 1, 128, 255};
   EXPECT_EQ(run(make_lookup(table(), {1, 2, 2}, turned), {x}, 4), (Bytes{255, 254, 127, 0}));
   EXPECT_EQ(run(make_lookup(table(), {1, 2, 2}, both), {x}, 4), (Bytes{0, 0, 128, 127}));

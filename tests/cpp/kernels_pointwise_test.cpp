@@ -1,5 +1,4 @@
 // Pools and elementwise operators of every table give the reference's bytes.
-#include "core/float_env.h"
 #include "table_cases.h"
 
 namespace icepoint {

@@ -24,6 +24,23 @@ TEST(NearestMap, StaysInside) {
       for (int32_t from : nearest_map(in, out)) ASSERT_TRUE(from >= 0 && from < in) << in << " -> " << out;
 }
 
+TEST(BilinearWeights, TiesGoToEven) {
+  // 3 inputs to 2048 outputs: src = ((2i + 1) 3 - 2048) / 4096, so every 2^11 frac ends in a half.
+  const Bytes x{0, 255, 7};
+  Bytes expected(2048);
+  for (int i = 0; i < 2048; ++i) {
+    const double src = std::max(0.0, ((2 * i + 1) * 3 - 2048) / 4096.0);
+    const int index = static_cast<int>(src), upper = std::min(index + 1, 2);
+    const int weight = static_cast<int>(std::nearbyint(2048 * (src - index)));  // ties to even, exact
+    expected[i] = static_cast<uint8_t>(
+        (x[index] * (2048 - weight) * 2048 + x[upper] * weight * 2048 + (1 << 21)) >> 22);
+  }
+  for (const std::string& isa : isas())
+    EXPECT_EQ(run_whole(*make_upsample_bilinear(kernels(isa), {1, 3, 1}, {1, 2048}, false), {x}, 1, 2048),
+              expected)
+        << isa;
+}
+
 TEST(PadMap, EqualsTorch) {
   EXPECT_EQ(pad_map(4, 3, 2, PadMode::reflect), (Map{3, 2, 1, 0, 1, 2, 3, 2, 1}));
   EXPECT_EQ(pad_map(4, 3, 2, PadMode::replicate), (Map{0, 0, 0, 0, 1, 2, 3, 3, 3}));

@@ -72,11 +72,10 @@ TEST(AvgPoolDivisors, EqualTorch) {
     const uint8_t* xs = ones.data();
     std::vector<uint8_t> averages(c.by_pixel.size()), sums(c.by_pixel.size());
     layer->run(&xs, averages.data(), 1, 0, layer->units(1));
-    const OneOverDivisor by_one({1});
     const Multiplier one = quantize_multiplier(1.0);
-    const std::vector<int32_t> m{one.multiplier}, s{one.shift};
-    const LayerPtr summing = make_qavg_pool2d(kernels(), x, w, c.ceil_mode, c.count_include_pad, 1, 0,
-                                              {by_one.divisors, m, s, {0, 0, 255}});
+    const std::vector<int32_t> d{1}, m{one.multiplier}, s{one.shift};
+    const LayerPtr summing =
+        make_qavg_pool2d(kernels(), x, w, c.ceil_mode, c.count_include_pad, 1, 0, {d, m, s, {0, 0, 255}});
     summing->run(&xs, sums.data(), 1, 0, summing->units(1));
     for (size_t i = 0; i < c.by_pixel.size(); ++i) {
       const int64_t numerator = 2 * 120 * sums[i] + c.by_pixel[i];  // rounds 120 taps / d half up

@@ -63,8 +63,10 @@ class Builder:
         }
 
     def input(self, rank: int) -> int:
-        small = [self.integer(1, 12) for _ in range(3)]
-        shape = ((self.integer(1, 40),), (self.integer(1, 6), self.integer(1, 20)), tuple(small))[rank - 1]
+        image = (self.integer(1, 40), self.integer(1, 12), self.integer(1, 12))
+        while np.prod(image) > MAX_NUMEL // 2:
+            image = (self.integer(1, 40), self.integer(1, 12), self.integer(1, 12))
+        shape = ((self.integer(1, 40),), (self.integer(1, 6), self.integer(1, 20)), image)[rank - 1]
         q = self.qparams()
         name = f"in{len(self.values)}"
         self.graph["inputs"].append({"name": name, "shape": list(shape), **q})

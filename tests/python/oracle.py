@@ -78,14 +78,21 @@ def dequantize(q, scale, zero_point, axis: int | None = None):
     return (q - z).astype(np.float32) * s
 
 
+def learned_zero_point(zero_point, qmin: int, qmax: int):
+    """A float32 zero_point as the forward reads it: rounded to even, then clamped to the codes."""
+    return clamp(np.rint(np.asarray(zero_point, np.float64)), qmin, qmax)
+
+
 def fake_quantize(x, scale, zero_point, qmin: int, qmax: int, axis: int | None = None):
+    """dequantize . quantize, with an integer or a learned zero_point."""
+    zero_point = learned_zero_point(zero_point, qmin, qmax)
     return dequantize(quantize(x, scale, zero_point, qmin, qmax, axis), scale, zero_point, axis)
 
 
 def fake_quantize_gradients(x, scale, zero_point, qmin: int, qmax: int, axis: int | None = None):
     """dy/dx, dy/dscale, dy/dzero_point of every element (LSQ, LSQ+); a NaN contributes nothing to any."""
     x = np.asarray(x, np.float32)
-    s, z = along(np.float32(scale), x.ndim, axis), along(zero_point, x.ndim, axis)
+    s, z = (along(v, x.ndim, axis) for v in (np.float32(scale), learned_zero_point(zero_point, qmin, qmax)))
     with np.errstate(all="ignore"):
         r = x / s
         q = np.rint(r).astype(np.float64) + z
@@ -222,7 +229,7 @@ def quantize_affine(
         m, b = round(Fraction(gain) * 2**s), round(Fraction(offset) * 2**s)
         if abs(m) < 2**21 and abs(b) + 255 * abs(m) + 2 ** (s - 1) < 2**31:
             return m, b, s
-    reals = [y_zero_point + Fraction(offset) + Fraction(gain) * (x - x_zero_point) for x in qrange(x_bits)]
+    reals = [y_zero_point + offset + gain * (x - x_zero_point) for x in qrange(x_bits)]  # in double
     qmax = qrange(y_bits)[1]
     if min(reals) >= qmax:
         return ABOVE

@@ -29,6 +29,8 @@ def randomize_batchnorm(module: nn.Module, seed: int) -> nn.Module:
         if isinstance(m, nn.BatchNorm2d):
             m.running_mean.copy_(torch.randn(m.num_features, generator=generator) * 0.3)
             m.running_var.copy_(torch.rand(m.num_features, generator=generator) + 0.3)
+            if not m.affine:
+                continue
             with torch.no_grad():
                 m.weight.copy_(torch.randn(m.num_features, generator=generator))
                 m.bias.copy_(torch.randn(m.num_features, generator=generator) * 0.3)

@@ -1,7 +1,9 @@
 """Small frozen models for the executable's tests, and the executable itself."""
 
+import hashlib
 import json
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 from icepoint import _C
 from oracle_numbers import rng
 
+MAX_MEMORY = 700 << 20  # bytes; LibTorch alone takes half of it
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 20
 
@@ -101,3 +104,33 @@ def codes_of(model: bytes, pixels: np.ndarray) -> np.ndarray:
     x = described["inputs"][0]
     codes = pixels_to_codes(pixels, described["recipe"], x["scale"], x["zero_point"], x["bits"])
     return loaded.run_codes([codes])[0]
+
+
+def sha256(codes: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(codes).tobytes()).hexdigest()
+
+
+def idx_file(array: np.ndarray) -> bytes:
+    """The array as an IDX file."""
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def npy_file(header: str | None = None, payload: bytes = bytes(64), version: int = 1, **fields) -> bytes:
+    """A .npy file of the given header, or of an (8, 8) uint8 array with some fields of it changed."""
+    found = {"descr": "'|u1'", "fortran_order": "False", "shape": "(8, 8)"} | fields
+    header = header or "{" + "".join(f"'{k}': {v}, " for k, v in found.items()) + "}\n"
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + length + header.encode("latin1") + payload
+
+
+def refuse(model, path, words: str) -> None:
+    """One line that names the file and holds `words`, exit code 1, within MAX_MEMORY."""
+    process = subprocess.Popen([binary(), "run", model, path], env={}, stdout=-1, stderr=-1)
+    out, err = process.stdout.read(), process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close(), process.stderr.close()
+    assert (process.returncode, out) == (1, b""), (path, process.returncode, err)
+    assert err.count("\n") == 1 and err[:-1].isprintable(), err
+    assert os.path.basename(path) in err and words in err, err
+    assert usage.ru_maxrss * 1024 < MAX_MEMORY, (path, usage.ru_maxrss)

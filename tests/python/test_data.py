@@ -1,7 +1,11 @@
 """The digits: the fixed split, the order of places, and IDX files that are not what they should be."""
 
 import gzip
+import socket
 import struct
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,6 +126,29 @@ def test_places_are_tried_in_order(monkeypatch, folder, tmp_path):
         for path in folder.glob("*ubyte*"):
             (place / path.name).write_bytes(path.read_bytes())
         assert data.load("mnist").source.endswith(str(place.relative_to(tmp_path)))
+
+
+def test_download_keeps_a_short_timeout_to_itself(monkeypatch, folder, tmp_path, capsys):
+    class MNIST:
+        """Stands in for torchvision's: it says too much, takes its time and unpacks into root/MNIST/raw."""
+
+        def __init__(self, root, download):
+            print("Downloading ...")
+            assert download and 0 < socket.getdefaulttimeout() <= 10
+            raw = Path(root) / "MNIST/raw"
+            raw.mkdir(parents=True)
+            for path in folder.glob("*ubyte*"):
+                (raw / path.name).write_bytes(path.read_bytes())
+
+    vision = SimpleNamespace(
+        import_torchvision=lambda: SimpleNamespace(datasets=SimpleNamespace(MNIST=MNIST))
+    )
+    monkeypatch.setitem(sys.modules, "icepoint.vision", vision)
+    monkeypatch.setattr(data, "_REPOSITORY", tmp_path / "repository")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    digits = data.load("mnist", download=True)
+    assert digits.train_images.shape == (12, 28, 28) and "cache/icepoint/MNIST/raw" in digits.source
+    assert socket.getdefaulttimeout() is None and capsys.readouterr().out == ""
 
 
 LABELS = idx_bytes(np.arange(10, dtype=np.uint8))

@@ -105,7 +105,7 @@ def test_the_file_says_what_it_holds(first):
     check = frozen.metadata["self_check"]
     assert check["outputs"] == sha256_codes([values[v] for v in graph["outputs"]])
     assert check["values"] == [sha256_codes([v]) for v in values[len(inputs) :]]
-    proof = {line["name"]: (line["lo"], line["hi"]) for line in frozen.metadata["overflow_proof"]}
+    proof = {name: tuple(ends) for name, ends in frozen.metadata["overflow_proof"].items()}
     assert proof == oracle_graph.bounds(frozen.graph, frozen.tensors, values)
     assert _C.Model(data).verify() == ""
 

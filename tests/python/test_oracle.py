@@ -61,6 +61,7 @@ def test_quantize_is_exact_division_rounded_once():
 def test_fake_quantize_and_its_gradients_by_hand():
     x = np.array([-4.0, -0.25, 0.3, 4.0, nan], np.float32)
     assert oracle.fake_quantize(x, 0.5, 2, 0, 3).tolist() == [-1.0, 0.0, 0.5, 0.5, 0.0]
+    assert oracle.fake_quantize(x, 0.5, 1.5, 0, 3).tolist() == [-1.0, 0.0, 0.5, 0.5, 0.0]  # 1.5 reads as 2
     dx, dscale, dzero_point = oracle.fake_quantize_gradients(x, 0.5, 2, 0, 3)
     assert dx.tolist() == [0, 1, 1, 0, 0]
     assert dscale.tolist() == [-2.0, 0.5, float(np.float32(1) - np.float32(0.3) / np.float32(0.5)), 1.0, 0.0]
