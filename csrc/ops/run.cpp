@@ -28,7 +28,7 @@ std::string key_of(const Model& model) {
   for (size_t i = 0; i < file.graph.outputs.size(); ++i) {
     const Shape& shape = file.proof.values[static_cast<size_t>(file.graph.outputs[i])].shape;
     text += i ? ",[" : "[";
-    for (size_t d = 0; d < shape.size(); ++d) text += (d ? "," : "") + std::to_string(shape[d]);
+    for (size_t d = 0; d < shape.size(); ++d) text.append(d ? "," : "").append(std::to_string(shape[d]));
     text += "]";
   }
   return text + "]";
@@ -59,8 +59,8 @@ int64_t batch_of(const std::vector<Tensor>& inputs, const Graph& graph, int32_t 
     check_tensor(inputs[i], {dtype}, who);
     Shape expected = graph.inputs[i].shape, found = shape_of(inputs[i]);
     expected.insert(expected.begin(), inputs[0].dim() > 0 ? inputs[0].size(0) : 0);
-    require(found == expected, who, ": has shape ", to_string(found), ", expected (N",
-            ", " + to_string(graph.inputs[i].shape).substr(1), i ? " with the N of inputs[0]" : "");
+    require(found == expected, who, ": has shape ", to_string(found), ", expected (N, ",
+            to_string(graph.inputs[i].shape).substr(1), i ? " with the N of inputs[0]" : "");
   }
   return inputs[0].size(0);
 }
