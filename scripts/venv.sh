@@ -6,9 +6,9 @@ python=$1
 venv=$2
 torch=$3
 
-"$python" - <<'PY' || { echo "icepoint: Python 3.10 or later is needed; pass another one with make PYTHON=python3.11" >&2; exit 1; }
+"$python" - <<'PY' || { echo "icepoint: Python 3.11 or later is needed; pass another one with make PYTHON=python3.11" >&2; exit 1; }
 import sys
-sys.exit(sys.version_info < (3, 10))
+sys.exit(sys.version_info < (3, 11))
 PY
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 pip="$venv/bin/python -m pip --disable-pip-version-check --quiet"

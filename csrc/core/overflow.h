@@ -19,8 +19,8 @@ struct Bounds {
 /// Bounds of bias + sum_k (x_k - zx) w'_k over `count` centred weights w' = w - zw in -255..255.
 /// The proof asks that both this and accumulate_bounds(..., 0, ...) fit int32: then every partial
 /// sum, in any order and from either start, fits too. count < 2^40 keeps int64 exact.
-inline Bounds accumulate_bounds(const int16_t* weight, int64_t count, int32_t bias,
-                                int32_t x_zero_point, int32_t qmax) {
+inline Bounds accumulate_bounds(const int16_t* weight, int64_t count, int32_t bias, int32_t x_zero_point,
+                                int32_t qmax) {
   int64_t positive = 0, negative = 0;  // sum max(w', 0), sum max(-w', 0)
   for (int64_t k = 0; k < count; ++k) (weight[k] > 0 ? positive : negative) += std::abs(weight[k]);
   const int64_t above = qmax - x_zero_point, below = x_zero_point;

@@ -10,6 +10,8 @@ namespace icepoint {
 
 /// Of all parts, as if joined. libcrypto's; throws std::runtime_error where it refuses.
 std::string sha256(const std::vector<std::span<const uint8_t>>& parts);
-inline std::string sha256(std::span<const uint8_t> bytes) { return sha256(std::vector{bytes}); }
+inline std::string sha256(std::span<const uint8_t> bytes) {
+  return sha256(std::vector{bytes});
+}
 
 }  // namespace icepoint

@@ -25,9 +25,9 @@ struct Recipe {
 
 /// Inputs and the SHA-256 of what they must give, in lower-case hex.
 struct SelfCheck {
-  std::vector<Tensor> inputs;        // codes, U8, (k, ...) one for each graph input; k in 1..16
-  std::string outputs;               // of all output codes, output by output, in logical order
-  std::vector<std::string> values;   // of each node's output codes: names the first layer that differs
+  std::vector<Tensor> inputs;       // codes, U8, (k, ...) one for each graph input; k in 1..16
+  std::string outputs;              // of all output codes, output by output, in logical order
+  std::vector<std::string> values;  // of each node's output codes: names the first layer that differs
 };
 
 struct ModelFile {
@@ -35,8 +35,8 @@ struct ModelFile {
   Recipe recipe;
   SelfCheck self_check;
   std::map<std::string, std::string> made_by;  // "icepoint": "0.1.0", ...; shown by inspect
-  Proof proof;          // filled by read_model; write_model makes its own
-  std::string digest;   // 64 hex digits, filled by read_model
+  Proof proof;                                 // filled by read_model; write_model makes its own
+  std::string digest;                          // 64 hex digits, filled by read_model
   int64_t file_bytes = 0;
 };
 

@@ -15,7 +15,9 @@
 namespace icepoint {
 
 enum class DType { i8, u8, i32, f32 };
-inline int64_t size_of(DType t) { return t == DType::i32 || t == DType::f32 ? 4 : 1; }
+inline int64_t size_of(DType t) {
+  return t == DType::i32 || t == DType::f32 ? 4 : 1;
+}
 inline const char* name_of(DType t) {  // safetensors' names
   return t == DType::i8 ? "I8" : t == DType::u8 ? "U8" : t == DType::i32 ? "I32" : "F32";
 }
@@ -60,14 +62,14 @@ Tensor make_tensor(const std::vector<T>& values, Shape shape) {
 
 /// Weights of a convolution or linear layer and how its accumulators become codes.
 struct Weights {
-  int64_t bits = 8;      // 2..8
-  bool affine = false;   // false: symmetric, zero_point absent, codes int8 in +-(2^(bits-1) - 1)
-                         // true: codes 0..2^bits - 1, zero_point (1) or (oc)
-  Tensor weight;         // 8 bits: I8 (U8 if affine), the operator's shape; fewer: U8 (rows, bytes),
-                         // each row (first dimension) packed little-endian, low bits first, padded with 0
-  Tensor weight_scale;   // F32 (1) or (oc): for people and reports, replay does not read it
+  int64_t bits = 8;          // 2..8
+  bool affine = false;       // false: symmetric, zero_point absent, codes int8 in +-(2^(bits-1) - 1)
+                             // true: codes 0..2^bits - 1, zero_point (1) or (oc)
+  Tensor weight;             // 8 bits: I8 (U8 if affine), the operator's shape; fewer: U8 (rows, bytes),
+                             // each row (first dimension) packed little-endian, low bits first, padded with 0
+  Tensor weight_scale;       // F32 (1) or (oc): for people and reports, replay does not read it
   Tensor weight_zero_point;  // I32
-  Tensor bias;           // I32 (oc), scale s_x * s_w[c]
+  Tensor bias;               // I32 (oc), scale s_x * s_w[c]
   Tensor multiplier, shift;  // I32 (1) or (oc)
 
   template <class V>
@@ -192,7 +194,7 @@ struct QAvgPool2d {
   std::array<int64_t, 2> kernel_size{1, 1}, stride{1, 1};
   std::array<int64_t, 4> padding{0, 0, 0, 0};
   bool ceil_mode = false, count_include_pad = true;
-  int64_t divisor_override = 0;  // 0: torch's divisor
+  int64_t divisor_override = 0;        // 0: torch's divisor
   Tensor divisors, multiplier, shift;  // I32 (k), divisors ascending
   int64_t lo = 0, hi = 255;
   template <class V>
@@ -254,7 +256,7 @@ struct QMul {
 
 struct QConcat {  // an input with exactly the output's qparams and the full lo..hi moves unchanged
   static constexpr const char* op = "qconcat";
-  int64_t axis = 0;  // logical axis without the batch: 0 is the channels
+  int64_t axis = 0;          // logical axis without the batch: 0 is the channels
   Tensor multiplier, shift;  // I32 (number of inputs)
   int64_t lo = 0, hi = 255;
   template <class V>
@@ -332,22 +334,22 @@ struct UpsampleBilinear {
   }
 };
 
-using Op = std::variant<QConv2d, QConvTranspose2d, QLinear, QAffine, Clamp, Lookup, QMaxPool2d,
-                        QAvgPool2d, QAdaptiveAvgPool2d, QAdd, QMul, QConcat, Slice, PermuteChannels,
-                        Reshape, Pad, UpsampleNearest, UpsampleBilinear>;
+using Op = std::variant<QConv2d, QConvTranspose2d, QLinear, QAffine, Clamp, Lookup, QMaxPool2d, QAvgPool2d,
+                        QAdaptiveAvgPool2d, QAdd, QMul, QConcat, Slice, PermuteChannels, Reshape, Pad,
+                        UpsampleNearest, UpsampleBilinear>;
 
 /// One operator. Values are numbered: the graph's inputs first, then the output of each node in
 /// order; inputs[i] is such a number and always smaller than the node's own.
 struct Node {
-  std::string name;             // unique; prefix of its tensors' names
+  std::string name;  // unique; prefix of its tensors' names
   Op op;
   std::vector<int64_t> inputs;
-  std::optional<QParams> y;     // absent for operators that keep their input's qparams
+  std::optional<QParams> y;  // absent for operators that keep their input's qparams
 };
 
 struct Input {
   std::string name;
-  Shape shape;                  // (c, h, w), (t, f) or (f)
+  Shape shape;  // (c, h, w), (t, f) or (f)
   QParams q;
 };
 

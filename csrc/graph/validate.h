@@ -17,7 +17,7 @@ struct ValueInfo {
 /// One line of the overflow proof: the worst channel of a node that accumulates.
 struct NodeProof {
   int64_t node = 0;
-  Bounds bounds;          // over all channels, with the bias
+  Bounds bounds;  // over all channels, with the bias
   bool operator==(const NodeProof&) const = default;
 };
 
@@ -29,10 +29,10 @@ struct Proof {
 // Caps, checked before anything is allocated.
 inline constexpr int64_t kMaxNodes = 100'000;
 inline constexpr int64_t kMaxInputs = 64;
-inline constexpr int64_t kMaxValueBytes = int64_t{1} << 28;  // one value of one image
-inline constexpr int64_t kMaxTaps = int64_t{1} << 23;        // of a pool
-inline constexpr int64_t kMaxPoolWindows = int64_t{1} << 26; // of all pools of one image
-inline constexpr int64_t kMaxDivisors = int64_t{1} << 16;    // of a pool
+inline constexpr int64_t kMaxValueBytes = int64_t{1} << 28;   // one value of one image
+inline constexpr int64_t kMaxTaps = int64_t{1} << 23;         // of a pool
+inline constexpr int64_t kMaxPoolWindows = int64_t{1} << 26;  // of all pools of one image
+inline constexpr int64_t kMaxDivisors = int64_t{1} << 16;     // of a pool
 
 /// Checks every rule of docs/numerics.md and docs/format.md that a graph can break and infers the
 /// shapes. Throws std::invalid_argument that names the place: "ops[12].stride: 0 is not in 1..65535".

@@ -15,9 +15,9 @@ namespace icepoint {
 
 /// Output rule of one tensor: clamp(zero_point + requantize(acc), lo, hi) with one pair per channel.
 struct Requant {
-  const int32_t* multiplier;  // (oc)
-  const int32_t* shift;       // (oc), 2..54
-  int32_t zero_point, lo, hi; // all in 0..255
+  const int32_t* multiplier;   // (oc)
+  const int32_t* shift;        // (oc), 2..54
+  int32_t zero_point, lo, hi;  // all in 0..255
 };
 
 /// Geometry of a convolution (h, w, oh, ow for one image; ic, oc whole, not per group).
@@ -30,26 +30,26 @@ struct Conv2dGeometry {
 /// One convolution call. Output rows are the n * oh image rows; padding reads as x_zero_point.
 struct Conv2dArgs {
   const Conv2dGeometry* g;
-  const uint8_t* x;           // (n, h, w, ic)
-  const void* weight;         // conv2d_pack's output of the same table
-  const int32_t* bias;        // (oc), zeros where the layer has none
-  const Requant* requant;     // null: y is int32 accumulators
-  void* y;                    // (n, oh, ow, oc) uint8 or int32
+  const uint8_t* x;        // (n, h, w, ic)
+  const void* weight;      // conv2d_pack's output of the same table
+  const int32_t* bias;     // (oc), zeros where the layer has none
+  const Requant* requant;  // null: y is int32 accumulators
+  void* y;                 // (n, oh, ow, oc) uint8 or int32
   int32_t x_zero_point;
-  int64_t begin, end;         // rows of n * oh
+  int64_t begin, end;  // rows of n * oh
 };
 
 /// y = Q(bias + (x - zx) w'^T); rows of x are samples.
 struct LinearArgs {
-  const uint8_t* x;           // (rows, in)
-  const void* weight;         // linear_pack's output of the same table
-  const int32_t* bias;        // (out)
-  const Requant* requant;     // null: y is int32
-  void* y;                    // (rows, out) uint8 or int32
+  const uint8_t* x;        // (rows, in)
+  const void* weight;      // linear_pack's output of the same table
+  const int32_t* bias;     // (out)
+  const Requant* requant;  // null: y is int32
+  void* y;                 // (rows, out) uint8 or int32
   int64_t in, out;
   int32_t x_zero_point;
-  int64_t row_begin, row_end; // samples
-  int64_t out_begin, out_end; // output features: at batch 1 threads split these
+  int64_t row_begin, row_end;  // samples
+  int64_t out_begin, out_end;  // output features: at batch 1 threads split these
 };
 
 /// Transposed convolution, as a gather: the output pixel (oy, ox) sums the inputs iy with
@@ -60,10 +60,10 @@ struct ConvTranspose2dArgs {
   const uint8_t* x;
   const int16_t* weight;
   const int32_t* bias;
-  const Requant* requant;     // never null
+  const Requant* requant;  // never null
   uint8_t* y;
   int32_t x_zero_point;
-  int64_t begin, end;         // rows of n * oh
+  int64_t begin, end;  // rows of n * oh
 };
 
 /// Windows of a pool, per axis: output i covers inputs begin[i] + j * step, j < count[i], all inside
@@ -75,11 +75,11 @@ struct PoolAxis {
 };
 
 struct MaxPool2dArgs {
-  const uint8_t* x;           // (n, h, w, c)
-  uint8_t* y;                 // (n, oh, ow, c)
+  const uint8_t* x;  // (n, h, w, c)
+  uint8_t* y;        // (n, oh, ow, c)
   int64_t h, w, c, oh, ow;
   PoolAxis rows, cols;
-  int64_t begin, end;         // rows of n * oh
+  int64_t begin, end;  // rows of n * oh
 };
 
 /// Q(sum of the t taps - t zx); the divisor is inside the multiplier that which[oy * ow + ox] names.
@@ -87,12 +87,12 @@ struct AvgPool2dArgs {
   const uint8_t* x;
   uint8_t* y;
   int64_t h, w, c, oh, ow;
-  PoolAxis rows, cols;        // step 1; at most 2^23 taps
-  const int32_t* which;       // (oh * ow) index into multiplier, shift
+  PoolAxis rows, cols;   // step 1; at most 2^23 taps
+  const int32_t* which;  // (oh * ow) index into multiplier, shift
   const int32_t* multiplier;
   const int32_t* shift;
   int32_t x_zero_point, y_zero_point, lo, hi;
-  int64_t begin, end;         // rows of n * oh
+  int64_t begin, end;  // rows of n * oh
 };
 
 /// Elementwise over n * pixels * c; b is (n, pixels, c), or (n, 1, c) where b_pixels == 1.
@@ -102,7 +102,7 @@ struct AddArgs {
   int64_t pixels, b_pixels, c;
   int32_t a_zero_point, a_multiplier, b_zero_point, b_multiplier, shift;
   int32_t y_zero_point, lo, hi;
-  int64_t begin, end;         // images
+  int64_t begin, end;  // images
 };
 struct MulArgs {
   const uint8_t *a, *b;
@@ -110,7 +110,7 @@ struct MulArgs {
   int64_t pixels, b_pixels, c;
   int32_t a_zero_point, b_zero_point, multiplier, shift;
   int32_t y_zero_point, lo, hi;
-  int64_t begin, end;         // images
+  int64_t begin, end;  // images
 };
 
 /// clamp(zy + ((x - zx) m + b + 2^(s-1) >> s)), m, b, s per channel; rows are pixels.
@@ -120,7 +120,7 @@ struct AffineArgs {
   const int32_t *multiplier, *offset, *shift;  // (c)
   int64_t c;
   int32_t x_zero_point, y_zero_point, lo, hi;
-  int64_t begin, end;         // pixels
+  int64_t begin, end;  // pixels
 };
 
 /// y = table[x]; table (256) or, per channel, (c, 256). rows are pixels.
@@ -130,7 +130,7 @@ struct LookupArgs {
   const uint8_t* table;
   bool per_channel;
   int64_t c;
-  int64_t begin, end;         // pixels
+  int64_t begin, end;  // pixels
 };
 
 /// min(max(x, lo), hi) over bytes begin..end.
@@ -149,7 +149,7 @@ struct UpsampleBilinearArgs {
   int64_t h, w, c, oh, ow;
   const int32_t *row_index, *row_weight;  // (oh)
   const int32_t *col_index, *col_weight;  // (ow)
-  int64_t begin, end;         // rows of n * oh
+  int64_t begin, end;                     // rows of n * oh
 };
 
 /// clamp(rne(x / scale) + zero_point, lo, hi) over elements begin..end; NaN gives zero_point, which

@@ -24,8 +24,7 @@ class Layer {
   virtual int64_t units(int64_t n) const = 0;
 
   /// Computes units begin..end of y, and no other byte.
-  virtual void run(const uint8_t* const* xs, void* y, int64_t n, int64_t begin,
-                   int64_t end) const = 0;
+  virtual void run(const uint8_t* const* xs, void* y, int64_t n, int64_t begin, int64_t end) const = 0;
 
   /// Bytes of packed weights and tables held.
   virtual int64_t bytes() const { return 0; }

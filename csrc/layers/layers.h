@@ -41,16 +41,15 @@ std::vector<int16_t> centre(std::span<const int8_t> codes, std::span<const int32
 
 /// codes (oc, ic / groups, kh, kw). Without requant y is int32.
 LayerPtr make_qconv2d(const Kernels&, Extent x, const Window&, int64_t groups, int64_t oc,
-                      int32_t x_zero_point, const WeightSpan&,
-                      const std::optional<ChannelRequant>&);
+                      int32_t x_zero_point, const WeightSpan&, const std::optional<ChannelRequant>&);
 
 /// codes (ic, oc / groups, kh, kw); y's extent as given (output_padding is part of it).
 LayerPtr make_qconv_transpose2d(const Kernels&, Extent x, Extent y, const Window&, int64_t groups,
                                 int32_t x_zero_point, const WeightSpan&, const ChannelRequant&);
 
 /// codes (out, in); every one of x.h * x.w positions is a row. Without requant y is int32.
-LayerPtr make_qlinear(const Kernels&, Extent x, int64_t out, int32_t x_zero_point,
-                      const WeightSpan&, const std::optional<ChannelRequant>&);
+LayerPtr make_qlinear(const Kernels&, Extent x, int64_t out, int32_t x_zero_point, const WeightSpan&,
+                      const std::optional<ChannelRequant>&);
 
 LayerPtr make_qmax_pool2d(const Kernels&, Extent x, const Window&, bool ceil_mode);
 
@@ -61,14 +60,13 @@ struct DivisorRequant {
   OutputRange out;
 };
 /// divisor_override 0: torch's default divisor.
-LayerPtr make_qavg_pool2d(const Kernels&, Extent x, const Window&, bool ceil_mode,
-                          bool count_include_pad, int64_t divisor_override, int32_t x_zero_point,
-                          const DivisorRequant&);
+LayerPtr make_qavg_pool2d(const Kernels&, Extent x, const Window&, bool ceil_mode, bool count_include_pad,
+                          int64_t divisor_override, int32_t x_zero_point, const DivisorRequant&);
 LayerPtr make_qadaptive_avg_pool2d(const Kernels&, Extent x, std::array<int64_t, 2> output_size,
                                    int32_t x_zero_point, const DivisorRequant&);
 /// The divisors that occur, ascending: what a freeze must provide multipliers for.
-std::vector<int64_t> avg_pool2d_divisors(Extent x, const Window&, bool ceil_mode,
-                                         bool count_include_pad, int64_t divisor_override);
+std::vector<int64_t> avg_pool2d_divisors(Extent x, const Window&, bool ceil_mode, bool count_include_pad,
+                                         int64_t divisor_override);
 std::vector<int64_t> adaptive_avg_pool2d_divisors(Extent x, std::array<int64_t, 2> output_size);
 
 /// b has x's extent or {1, 1, c}; a negative b_multiplier subtracts.
@@ -78,9 +76,8 @@ LayerPtr make_qmul(const Kernels&, Extent a, Extent b, int32_t a_zero_point, int
                    int32_t multiplier, int32_t shift, OutputRange);
 
 /// multiplier, offset, shift of length c.
-LayerPtr make_qaffine(const Kernels&, Extent x, int32_t x_zero_point,
-                      std::span<const int32_t> multiplier, std::span<const int32_t> offset,
-                      std::span<const int32_t> shift, OutputRange);
+LayerPtr make_qaffine(const Kernels&, Extent x, int32_t x_zero_point, std::span<const int32_t> multiplier,
+                      std::span<const int32_t> offset, std::span<const int32_t> shift, OutputRange);
 
 /// table of 256 or c * 256 bytes.
 LayerPtr make_lookup(const Kernels&, Extent x, std::span<const uint8_t> table);
@@ -90,8 +87,7 @@ LayerPtr make_clamp(const Kernels&, Extent x, int32_t lo, int32_t hi);
 /// Q(x - zero_points[i]) with multiplier[i], shift[i]; where identity[i], its bytes move unchanged.
 LayerPtr make_qconcat(const Kernels&, std::span<const Extent> xs, int axis,
                       std::span<const int32_t> zero_points, std::span<const int32_t> multiplier,
-                      std::span<const int32_t> shift, const std::vector<bool>& identity,
-                      OutputRange);
+                      std::span<const int32_t> shift, const std::vector<bool>& identity, OutputRange);
 
 /// Byte moves: y[h][w][c] = x[rows[h]][cols[w]][channels[c]], or `value` where an index is -1.
 /// Slice, permute of channels, pad (all modes) and nearest up-sampling are this with their maps.

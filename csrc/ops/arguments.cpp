@@ -20,8 +20,12 @@ std::array<int64_t, N> fixed(const Ints& values, const std::string& who) {
 
 }  // namespace
 
-std::array<int64_t, 2> pair(const Ints& values, const std::string& who) { return fixed<2>(values, who); }
-std::array<int64_t, 4> quad(const Ints& values, const std::string& who) { return fixed<4>(values, who); }
+std::array<int64_t, 2> pair(const Ints& values, const std::string& who) {
+  return fixed<2>(values, who);
+}
+std::array<int64_t, 4> quad(const Ints& values, const std::string& who) {
+  return fixed<4>(values, who);
+}
 
 int32_t code(int64_t value, const std::string& who) {
   require_range(value, 0, 255, who);
@@ -40,8 +44,8 @@ int64_t checked_axis(int64_t axis, int64_t rank, const std::string& who) {
   return axis < 0 ? axis + rank : axis;
 }
 
-Requantization requantization(const Tensor& multiplier, const Tensor& shift, int64_t channels, OutputRange out,
-                              const std::string& op) {
+Requantization requantization(const Tensor& multiplier, const Tensor& shift, int64_t channels,
+                              OutputRange out, const std::string& op) {
   Requantization r{parameter<int32_t>(multiplier, channels, op + ".multiplier"),
                    parameter<int32_t>(shift, channels, op + ".shift"), out};
   for (size_t c = 0; c < std::max(r.multiplier.size(), r.shift.size()); ++c)
@@ -50,14 +54,15 @@ Requantization requantization(const Tensor& multiplier, const Tensor& shift, int
   return r;
 }
 
-WeightArgument::WeightArgument(const Tensor& weight, const Tensor& zero_point, const std::optional<Tensor>& bias,
-                               int64_t rank, const std::string& op)
+WeightArgument::WeightArgument(const Tensor& weight, const Tensor& zero_point,
+                               const std::optional<Tensor>& bias, int64_t rank, const std::string& op)
     : op_(op) {
   check_tensor(weight, {dtype_of<int8_t>()}, op + ".weight");
   check_rank(weight, rank, rank == 4 ? "(oc, ic / groups, kh, kw)" : "(out, in)", op + ".weight");
   shape_ = shape_of(weight);
   for (int64_t d : shape_)
-    require(d > 0, op, ".weight: has shape ", to_string(shape_), ", expected every dimension to be at least 1");
+    require(d > 0, op, ".weight: has shape ", to_string(shape_),
+            ", expected every dimension to be at least 1");
   codes_.emplace(weight, Order::logical);
   zero_point_ = parameter<int32_t>(zero_point, shape_[0], op + ".weight_zero_point");
   for (int32_t z : zero_point_) require_range(z, -128, 127, op + ".weight_zero_point");
@@ -83,10 +88,11 @@ void WeightArgument::prove_no_overflow(int32_t x_zero_point) const {
 
 std::array<int64_t, 2> output_size(const Window& window, int64_t h, int64_t w, bool ceil_mode,
                                    const std::string& op) {
-  const std::array<int64_t, 2> out{window_output(window, 0, h, ceil_mode), window_output(window, 1, w, ceil_mode)};
+  const std::array<int64_t, 2> out{window_output(window, 0, h, ceil_mode),
+                                   window_output(window, 1, w, ceil_mode)};
   require(out[0] > 0 && out[1] > 0, op, ": a window of ", window.kernel[0], " x ", window.kernel[1],
-          " (dilation ", window.dilation[0], ", ", window.dilation[1], ") does not fit the input of ", h, " x ", w,
-          " with its padding");
+          " (dilation ", window.dilation[0], ", ", window.dilation[1], ") does not fit the input of ", h,
+          " x ", w, " with its padding");
   return out;
 }
 

@@ -43,8 +43,8 @@ struct Requantization {
 
   ChannelRequant spans() const { return {multiplier, shift, out}; }
 };
-Requantization requantization(const Tensor& multiplier, const Tensor& shift, int64_t channels, OutputRange out,
-                              const std::string& op);
+Requantization requantization(const Tensor& multiplier, const Tensor& shift, int64_t channels,
+                              OutputRange out, const std::string& op);
 
 /// A weight, its zero points and its bias, checked; the codes are dense in logical order.
 class [[gnu::visibility("hidden")]] WeightArgument {
@@ -53,8 +53,12 @@ class [[gnu::visibility("hidden")]] WeightArgument {
   WeightArgument(const Tensor& weight, const Tensor& zero_point, const std::optional<Tensor>& bias,
                  int64_t rank, const std::string& op);
 
-  const Shape& shape() const { return shape_; }
-  WeightSpan span() const { return {codes_->span(), zero_point_, bias_}; }
+  const Shape& shape() const {
+    return shape_;
+  }
+  WeightSpan span() const {
+    return {codes_->span(), zero_point_, bias_};
+  }
 
   /// Refuses a channel whose accumulator an input in 0..255 can drive out of int32, with the bias
   /// and without (section 2 of docs/numerics.md); the message names the channel.

@@ -20,7 +20,9 @@ py::array_t<T> new_array(const Shape& shape) {
   return py::array_t<T>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 
-inline Shape shape_of(const py::array& a) { return Shape(a.shape(), a.shape() + a.ndim()); }
+inline Shape shape_of(const py::array& a) {
+  return Shape(a.shape(), a.shape() + a.ndim());
+}
 
 /// `a` as a C-contiguous array of T, copied where it is strided. Another dtype is refused, not converted.
 template <class T>
@@ -49,7 +51,8 @@ inline py::array array_from(const Tensor& t) {
   const auto copy = [&](auto element) -> py::array {
     using T = decltype(element);
     auto out = new_array<T>(t.shape);
-    if (t.count() > 0) std::memcpy(out.mutable_data(), t.data.get(), static_cast<size_t>(t.count()) * sizeof(T));
+    if (t.count() > 0)
+      std::memcpy(out.mutable_data(), t.data.get(), static_cast<size_t>(t.count()) * sizeof(T));
     return out;
   };
   switch (t.dtype) {

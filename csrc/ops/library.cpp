@@ -20,7 +20,8 @@ void define(torch::stable::detail::StableLibrary& m) {
   m.def("quantize(Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> Tensor");
   m.def("dequantize(Tensor q, Tensor scale, Tensor zero_point, int? axis=None) -> Tensor");
   m.def(
-      "fake_quantize(Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> Tensor");
+      "fake_quantize(Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> "
+      "Tensor");
   m.def(
       "requantize(Tensor acc, Tensor multiplier, Tensor shift, int zero_point, int qmin, int qmax, "
       "int? axis=None) -> Tensor");
@@ -93,7 +94,9 @@ void implement(torch::stable::detail::StableLibrary& m) {
 
 }  // namespace
 
-const std::string& registration_error() { return mutable_registration_error(); }
+const std::string& registration_error() {
+  return mutable_registration_error();
+}
 
 // An exception here would leave a static initializer and abort the process. The first def() fails
 // where another copy of this library is loaded: nothing of this copy is registered then, the other

@@ -19,7 +19,7 @@ Tensor lookup(const Tensor& x, const Tensor& table) {
   Output<uint8_t> y(shape_of(x), computed, order, op);
   if (x.numel() > 0) {
     const int64_t n = x.dim() == 0 ? 1 : x.size(0);
-    const Extent extent = !per_channel      ? Extent{1, 1, x.numel() / n}
+    const Extent extent = !per_channel   ? Extent{1, 1, x.numel() / n}
                           : x.dim() == 4 ? Extent{x.size(2), x.size(3), x.size(1)}
                                          : Extent{1, 1, x.size(1)};
     const LayerPtr layer = make_lookup(kernels(), extent, codes.span());

@@ -38,8 +38,8 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
         "earlier import of this one. Restart Python (a notebook: its kernel) and import icepoint once.");
   imported = true;
   py::register_local_exception_translator(translate_system_error);
-  auto& model_file_error = py::register_local_exception<icepoint::ModelFileError>(m, "ModelFileError",
-                                                                                  PyExc_ValueError);
+  auto& model_file_error =
+      py::register_local_exception<icepoint::ModelFileError>(m, "ModelFileError", PyExc_ValueError);
   model_file_error.attr("__module__") = "icepoint";
   model_file_error.attr("__doc__") = "A frozen file is malformed, was changed, or is from a newer icepoint.";
   icepoint::ops::bind_numbers(m);

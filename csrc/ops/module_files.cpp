@@ -58,14 +58,16 @@ py::bytes load(const std::filesystem::path& path) {
 }  // namespace
 
 void bind_files(py::module_& m) {
-  m.def("encode", &encode, py::arg("graph_json"), py::arg("tensors"), py::arg("recipe_json"), py::arg("made_by"),
-        py::arg("self_check_inputs"),
-        "The bytes of a frozen file: the graph is proved, the self-check run and filled. ValueError where the\n"
-        "graph is unsound. self_check_inputs: uint8 codes (k, ...), k in 1..16, one for each graph input.");
+  m.def(
+      "encode", &encode, py::arg("graph_json"), py::arg("tensors"), py::arg("recipe_json"),
+      py::arg("made_by"), py::arg("self_check_inputs"),
+      "The bytes of a frozen file: the graph is proved, the self-check run and filled. ValueError where the\n"
+      "graph is unsound. self_check_inputs: uint8 codes (k, ...), k in 1..16, one for each graph input.");
   m.def("save_atomically", &save, py::arg("path"), py::arg("data"),
         "Writes beside `path`, syncs and renames: `path` holds the old file or the whole new one. OSError.");
   m.def("load_bytes", &load, py::arg("path"),
-        "A regular file's bytes, opened once. OSError where it cannot be read, ModelFileError where it does not\n"
+        "A regular file's bytes, opened once. OSError where it cannot be read, ModelFileError where it does "
+        "not\n"
         "open like a frozen file.");
   m.def(
       "peek_digest", [](const py::bytes& bytes) { return peek_digest(span_of(bytes)); }, py::arg("data"),

@@ -49,7 +49,8 @@ class PyModel {
     std::vector<T*> ys(outputs.size());
     for (int64_t begin = 0; begin < n; begin += kImagesPerCall) {
       for (size_t i = 0; i < xs.size(); ++i) xs[i] = dense[i].data() + begin * model_->input_count(i);
-      for (size_t i = 0; i < ys.size(); ++i) ys[i] = outputs[i].mutable_data() + begin * model_->output_count(i);
+      for (size_t i = 0; i < ys.size(); ++i)
+        ys[i] = outputs[i].mutable_data() + begin * model_->output_count(i);
       call(xs, std::min(kImagesPerCall, n - begin), ys);
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     }
@@ -109,8 +110,9 @@ class PyModel {
       dense.push_back(dense_array<T>(inputs[i], who));
       const int64_t n = inputs[0].ndim() > 0 ? inputs[0].shape(0) : 0;
       const Shape expected = batched(static_cast<int64_t>(i), n);
-      require(shape_of(inputs[i]) == expected, who, ": has shape ", to_string(shape_of(inputs[i])), ", expected (N, ",
-              to_string(graph.inputs[i].shape).substr(1), i ? " with the N of inputs[0]" : "");
+      require(shape_of(inputs[i]) == expected, who, ": has shape ", to_string(shape_of(inputs[i])),
+              ", expected (N, ", to_string(graph.inputs[i].shape).substr(1),
+              i ? " with the N of inputs[0]" : "");
     }
     return dense;
   }
@@ -121,16 +123,18 @@ class PyModel {
 }  // namespace
 
 void bind_model(py::module_& m) {
-  py::class_<PyModel>(m, "Model",
-                      "A frozen file's bytes, read, verified and prepared. Without `isa` the prepared model is shared\n"
-                      "with every other Model and with torch.ops.icepoint.run of the same digest.")
+  py::class_<PyModel>(
+      m, "Model",
+      "A frozen file's bytes, read, verified and prepared. Without `isa` the prepared model is shared\n"
+      "with every other Model and with torch.ops.icepoint.run of the same digest.")
       .def(py::init<const py::bytes&, const std::optional<std::string>&>(), py::arg("data"),
            py::arg("isa") = py::none())
       .def_property_readonly("digest", &PyModel::digest, "64 hex digits: the SHA-256 of the file.")
       .def_property_readonly("isa", &PyModel::isa, "The instruction set that it is prepared for.")
       .def("describe", &PyModel::describe,
            "The JSON document of runtime/describe.h: inputs, outputs, ops, totals, recipe, made_by, ...")
-      .def("verify", &PyModel::verify, "Replays the self-check; '' or a sentence naming the first wrong layer.")
+      .def("verify", &PyModel::verify,
+           "Replays the self-check; '' or a sentence naming the first wrong layer.")
       .def("tensors", &PyModel::tensors, "Every tensor of the graph as stored, by name: 'conv1.weight', ...")
       .def("trace", &PyModel::trace, py::arg("inputs"),
            "[(name, uint8 codes (n, ...))] of every value, the inputs first, computed without fusions.")

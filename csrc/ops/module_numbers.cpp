@@ -31,13 +31,13 @@ QParams checked(double scale, int64_t zero_point, int64_t bits, const std::strin
 // Work that grows with numbers and not with data is bounded.
 void check_windows(int64_t oh, int64_t ow, const std::string& who) {
   require(oh > 0 && ow > 0, who, ": the window does not fit the padded input");
-  require(oh <= kMaxPoolWindows && ow <= kMaxPoolWindows && oh * ow <= kMaxPoolWindows, who, ": ", oh, " x ", ow,
-          " windows, expected at most ", kMaxPoolWindows);
+  require(oh <= kMaxPoolWindows && ow <= kMaxPoolWindows && oh * ow <= kMaxPoolWindows, who, ": ", oh, " x ",
+          ow, " windows, expected at most ", kMaxPoolWindows);
 }
 
-std::vector<int64_t> avg_divisors(int64_t h, int64_t w, std::array<int64_t, 2> kernel, std::array<int64_t, 2> stride,
-                                  std::array<int64_t, 4> padding, bool ceil_mode, bool count_include_pad,
-                                  int64_t divisor_override) {
+std::vector<int64_t> avg_divisors(int64_t h, int64_t w, std::array<int64_t, 2> kernel,
+                                  std::array<int64_t, 2> stride, std::array<int64_t, 4> padding,
+                                  bool ceil_mode, bool count_include_pad, int64_t divisor_override) {
   const std::string who = "avg_pool2d_divisors";
   const Window window{kernel, stride, padding, {1, 1}};
   check_window(window, who);
@@ -108,8 +108,9 @@ Example: quantize_multiplier(0.75) == (1610612736, 31). Source: Jacob et al. 201
       py::arg("y_scale"), py::arg("y_zero_point"), py::arg("y_bits"),
       "(multiplier, offset, shift) of one channel; gain = g s_x / s_y, offset = (beta - mean g) / s_y with\n"
       "g = gamma / sqrt(var + eps).");
-  m.def("avg_pool2d_divisors", &avg_divisors, py::arg("h"), py::arg("w"), py::arg("kernel"), py::arg("stride"),
-        py::arg("padding"), py::arg("ceil_mode"), py::arg("count_include_pad"), py::arg("divisor_override"),
+  m.def("avg_pool2d_divisors", &avg_divisors, py::arg("h"), py::arg("w"), py::arg("kernel"),
+        py::arg("stride"), py::arg("padding"), py::arg("ceil_mode"), py::arg("count_include_pad"),
+        py::arg("divisor_override"),
         "The divisors that occur in an average pool, ascending; padding is top, left, bottom, right;\n"
         "divisor_override 0 means torch's own divisor.");
   m.def("adaptive_avg_pool2d_divisors", &adaptive_divisors, py::arg("h"), py::arg("w"), py::arg("out"),
@@ -119,7 +120,8 @@ Example: quantize_multiplier(0.75) == (1610612736, 31). Source: Jacob et al. 201
         "row padded to a byte.");
   m.def("set_num_threads", &set_num_threads, py::arg("n"), "Threads that icepoint may use, 1..256.");
   m.def("get_num_threads", &num_threads, "Threads that icepoint may use.");
-  m.def("isa", [] { return std::string(kernels().name); }, "The instruction set in use.");
+  m.def(
+      "isa", [] { return std::string(kernels().name); }, "The instruction set in use.");
   m.def("isas", &isas, "The instruction sets that this build has and this CPU can run.");
 }
 

@@ -4,8 +4,9 @@
 
 namespace icepoint::ops {
 
-Tensor qadd(const Tensor& a, int64_t a_zero_point, int64_t a_multiplier, const Tensor& b, int64_t b_zero_point,
-            int64_t b_multiplier, int64_t shift, int64_t y_zero_point, int64_t qmin, int64_t qmax) {
+Tensor qadd(const Tensor& a, int64_t a_zero_point, int64_t a_multiplier, const Tensor& b,
+            int64_t b_zero_point, int64_t b_multiplier, int64_t shift, int64_t y_zero_point, int64_t qmin,
+            int64_t qmax) {
   const std::string op = "qadd";
   check_tensor(a, {dtype_of<uint8_t>()}, op + ".a");
   check_tensor(b, {dtype_of<uint8_t>()}, op + ".b");

@@ -22,9 +22,11 @@ Tensor qaffine(const Tensor& x, int64_t x_zero_point, const Tensor& multiplier, 
   for (size_t i = 0; i < m.size(); ++i) {
     const std::string who = op + " channel " + std::to_string(i);
     require_range(s[i], 1, 30, who + ".shift");
-    const int64_t gain = std::abs(int64_t{m[i]}), reach = std::abs(int64_t{b[i]}) + 255 * gain + (1 << (s[i] - 1));
+    const int64_t gain = std::abs(int64_t{m[i]}),
+                  reach = std::abs(int64_t{b[i]}) + 255 * gain + (1 << (s[i] - 1));
     require(gain < (1 << 21) && reach < (int64_t{1} << 31), who, ": multiplier ", m[i], " and offset ", b[i],
-            " leave int32; expected abs(multiplier) < 2^21 and abs(offset) + 255 abs(multiplier) + 2^(shift-1) < 2^31");
+            " leave int32; expected abs(multiplier) < 2^21 and abs(offset) + 255 abs(multiplier) + "
+            "2^(shift-1) < 2^31");
   }
   const OutputRange out = output_range(y_zero_point, qmin, qmax, op);
 

@@ -25,8 +25,8 @@ Shape joined_shape(const std::vector<Tensor>& xs, int64_t axis, const std::strin
   joined[static_cast<size_t>(axis)] = 0;
   for (size_t i = 0; i < xs.size(); ++i) {
     Shape shape = shape_of(xs[i]), expected = joined;
-    require(shape.size() == joined.size(), op, ".xs[", i, "]: has shape ", to_string(shape), ", expected rank ",
-            joined.size());
+    require(shape.size() == joined.size(), op, ".xs[", i, "]: has shape ", to_string(shape),
+            ", expected rank ", joined.size());
     expected[static_cast<size_t>(axis)] = shape[static_cast<size_t>(axis)];
     require(shape == expected, op, ".xs[", i, "]: has shape ", to_string(shape), ", expected that of xs[0], ",
             to_string(shape_of(xs[0])), ", except along axis ", axis);

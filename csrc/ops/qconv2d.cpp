@@ -34,8 +34,8 @@ Tensor convolve(const Convolution& a, const Rule& rule) {
   check_window(window, op);
   require(a.groups >= 1 && oc % a.groups == 0, op, ".groups: ", a.groups, " does not divide the ", oc,
           " output channels");
-  require(ic % a.groups == 0 && ic / a.groups == weight.shape()[1], op, ".x: has ", ic, " channels, expected ",
-          a.groups, " groups of ", weight.shape()[1]);
+  require(ic % a.groups == 0 && ic / a.groups == weight.shape()[1], op, ".x: has ", ic,
+          " channels, expected ", a.groups, " groups of ", weight.shape()[1]);
   const auto [oh, ow] = output_size(window, h, w, false, op);
   const auto requant = rule(oc);
   weight.prove_no_overflow(zx);
@@ -51,17 +51,19 @@ Tensor convolve(const Convolution& a, const Rule& rule) {
 
 }  // namespace
 
-Tensor conv2d_int32(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const Tensor& weight_zero_point,
-                    Bias bias, Ints stride, Ints padding, Ints dilation, int64_t groups) {
-  const Convolution a{x,    x_zero_point, weight,   weight_zero_point, bias, stride,
-                      padding, dilation,  groups, "conv2d_int32"};
+Tensor conv2d_int32(const Tensor& x, int64_t x_zero_point, const Tensor& weight,
+                    const Tensor& weight_zero_point, Bias bias, Ints stride, Ints padding, Ints dilation,
+                    int64_t groups) {
+  const Convolution a{x,       x_zero_point, weight, weight_zero_point, bias, stride,
+                      padding, dilation,     groups, "conv2d_int32"};
   return convolve<int32_t>(a, [](int64_t) { return std::optional<Requantization>(); });
 }
 
 Tensor qconv2d(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const Tensor& weight_zero_point,
                Bias bias, const Tensor& multiplier, const Tensor& shift, int64_t y_zero_point, int64_t qmin,
                int64_t qmax, Ints stride, Ints padding, Ints dilation, int64_t groups) {
-  const Convolution a{x, x_zero_point, weight, weight_zero_point, bias, stride, padding, dilation, groups, "qconv2d"};
+  const Convolution a{x,       x_zero_point, weight, weight_zero_point, bias, stride,
+                      padding, dilation,     groups, "qconv2d"};
   return convolve<uint8_t>(a, [&](int64_t oc) {
     const OutputRange out = output_range(y_zero_point, qmin, qmax, "qconv2d");
     return std::optional(requantization(multiplier, shift, oc, out, "qconv2d"));

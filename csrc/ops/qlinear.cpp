@@ -32,8 +32,8 @@ Tensor linear(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const
 
 }  // namespace
 
-Tensor linear_int32(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const Tensor& weight_zero_point,
-                    Bias bias) {
+Tensor linear_int32(const Tensor& x, int64_t x_zero_point, const Tensor& weight,
+                    const Tensor& weight_zero_point, Bias bias) {
   return linear<int32_t>(x, x_zero_point, weight, weight_zero_point, bias, "linear_int32",
                          [](int64_t) { return std::optional<Requantization>(); });
 }

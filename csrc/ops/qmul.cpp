@@ -14,7 +14,8 @@ Tensor qmul(const Tensor& a, int64_t a_zero_point, const Tensor& b, int64_t b_ze
   const OutputRange out = output_range(y_zero_point, qmin, qmax, op);
   if (broadcasts_first(a, b)) return qmul(b, zb, a, za, multiplier, shift, y_zero_point, qmin, qmax);
   return pairwise(a, b, op, [&](Extent ea, Extent eb) {
-    return make_qmul(kernels(), ea, eb, za, zb, static_cast<int32_t>(multiplier), static_cast<int32_t>(shift), out);
+    return make_qmul(kernels(), ea, eb, za, zb, static_cast<int32_t>(multiplier), static_cast<int32_t>(shift),
+                     out);
   });
 }
 

@@ -15,7 +15,8 @@ void check_image(const Tensor& x, const std::string& op) {
 }
 
 // Runs `layer` on x, whose output is (n, c, oh, ow); taps is what one output element reads.
-Tensor pool(const Tensor& x, const Layer& layer, std::array<int64_t, 2> out, int64_t taps, const std::string& op) {
+Tensor pool(const Tensor& x, const Layer& layer, std::array<int64_t, 2> out, int64_t taps,
+            const std::string& op) {
   const Dense<uint8_t> dense(x, Order::channels_last);
   Output<uint8_t> y({x.size(0), x.size(1), out[0], out[1]}, Order::channels_last, order_of(x), op);
   run_layer(layer, {dense.data()}, y.data(), x.size(0), x.size(0) * x.size(1) * out[0] * out[1] * taps);
@@ -36,11 +37,12 @@ struct Divisors {
   DivisorRequant spans() const { return {divisors, r.multiplier, r.shift, r.out}; }
 };
 
-Divisors checked_divisors(const Tensor& divisors, const Tensor& multiplier, const Tensor& shift, OutputRange out,
-                          const std::string& op) {
+Divisors checked_divisors(const Tensor& divisors, const Tensor& multiplier, const Tensor& shift,
+                          OutputRange out, const std::string& op) {
   const int64_t k = divisors.numel();
   require(k >= 1, op, ".divisors: is empty, expected every divisor that occurs");
-  Divisors d{parameter<int32_t>(divisors, k, op + ".divisors"), requantization(multiplier, shift, k, out, op)};
+  Divisors d{parameter<int32_t>(divisors, k, op + ".divisors"),
+             requantization(multiplier, shift, k, out, op)};
   require(static_cast<int64_t>(d.r.multiplier.size()) == k && static_cast<int64_t>(d.r.shift.size()) == k, op,
           ".multiplier, shift: have ", d.r.multiplier.size(), " and ", d.r.shift.size(),
           " elements, expected one for each of the ", k, " divisors");
@@ -50,7 +52,8 @@ Divisors checked_divisors(const Tensor& divisors, const Tensor& multiplier, cons
 
 }  // namespace
 
-Tensor qmax_pool2d(const Tensor& x, Ints kernel_size, Ints stride, Ints padding, Ints dilation, bool ceil_mode) {
+Tensor qmax_pool2d(const Tensor& x, Ints kernel_size, Ints stride, Ints padding, Ints dilation,
+                   bool ceil_mode) {
   const std::string op = "qmax_pool2d";
   check_image(x, op);
   const Window window{pair(kernel_size, op + ".kernel_size"), pair(stride, op + ".stride"),
@@ -68,8 +71,10 @@ Tensor qavg_pool2d(const Tensor& x, int64_t x_zero_point, Ints kernel_size, Ints
   const std::string op = "qavg_pool2d";
   check_image(x, op);
   const int32_t zx = code(x_zero_point, op + ".x_zero_point");
-  const Window window{pair(kernel_size, op + ".kernel_size"), pair(stride, op + ".stride"),
-                      quad(padding, op + ".padding"), {1, 1}};
+  const Window window{pair(kernel_size, op + ".kernel_size"),
+                      pair(stride, op + ".stride"),
+                      quad(padding, op + ".padding"),
+                      {1, 1}};
   check_window(window, op);
   const int64_t h = x.size(2), w = x.size(3);
   const auto out = output_size(window, h, w, ceil_mode, op);
@@ -77,8 +82,8 @@ Tensor qavg_pool2d(const Tensor& x, int64_t x_zero_point, Ints kernel_size, Ints
   check_average(out, taps, op);
   const auto d =
       checked_divisors(divisors, multiplier, shift, output_range(y_zero_point, qmin, qmax, op), op);
-  const LayerPtr layer = make_qavg_pool2d(kernels(), {h, w, x.size(1)}, window, ceil_mode, count_include_pad, 0,
-                                          zx, d.spans());
+  const LayerPtr layer =
+      make_qavg_pool2d(kernels(), {h, w, x.size(1)}, window, ceil_mode, count_include_pad, 0, zx, d.spans());
   return pool(x, *layer, out, taps, op);
 }
 
@@ -92,7 +97,8 @@ Tensor qadaptive_avg_pool2d(const Tensor& x, int64_t x_zero_point, Ints output_s
   for (int64_t size : out) require_range(size, 1, kMaxWindow, op + ".output_size");
   const int64_t h = x.size(2), w = x.size(3);
   // A window covers at most ceil(in / out) + 1 inputs of an axis.
-  const int64_t taps = std::min(h, (h + out[0] - 1) / out[0] + 1) * std::min(w, (w + out[1] - 1) / out[1] + 1);
+  const int64_t taps =
+      std::min(h, (h + out[0] - 1) / out[0] + 1) * std::min(w, (w + out[1] - 1) / out[1] + 1);
   check_average(out, taps, op);
   const auto d =
       checked_divisors(divisors, multiplier, shift, output_range(y_zero_point, qmin, qmax, op), op);

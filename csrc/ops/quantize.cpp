@@ -31,8 +31,8 @@ void check_range(int64_t qmin, int64_t qmax, const std::string& op) {
           ", expected qmin <= qmax within 0..255 or within -128..127");
 }
 
-Affine checked_affine(const Tensor& scale, const Tensor& zero_point, int64_t channels, int64_t qmin, int64_t qmax,
-                      const std::string& op) {
+Affine checked_affine(const Tensor& scale, const Tensor& zero_point, int64_t channels, int64_t qmin,
+                      int64_t qmax, const std::string& op) {
   check_range(qmin, qmax, op);
   Affine a{checked_scale(scale, channels, op), parameter<int32_t>(zero_point, channels, op + ".zero_point")};
   for (int32_t z : a.zero_point) require_range(z, qmin, qmax, op + ".zero_point");
@@ -70,7 +70,8 @@ void quantize_piece(const float* x, const Affine& a, int64_t qmin, int64_t qmax,
 // Kept apart, so that no float operation leaves the caller's FloatEnv by inlining. q - zero_point is
 // exact in int64; its conversion and the product are one IEEE operation each.
 template <class Code>
-[[gnu::noinline]] void dequantize_piece(const Code* q, float scale, int64_t zero_point, int64_t count, float* y) {
+[[gnu::noinline]] void dequantize_piece(const Code* q, float scale, int64_t zero_point, int64_t count,
+                                        float* y) {
   for (int64_t i = 0; i < count; ++i) y[i] = static_cast<float>(q[i] - zero_point) * scale;
 }
 
@@ -136,8 +137,8 @@ Tensor dequantize(const Tensor& q, const Tensor& scale, const Tensor& zero_point
   return dequantize_as<int32_t>(q, a, order, split);
 }
 
-Tensor fake_quantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, int64_t qmin, int64_t qmax,
-                     Axis axis) {
+Tensor fake_quantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, int64_t qmin,
+                     int64_t qmax, Axis axis) {
   const std::string op = "fake_quantize";
   check_tensor(x, {dtype_of<float>()}, op + ".x");
   check_tensor(zero_point, {dtype_of<int32_t>(), dtype_of<float>()}, op + ".zero_point");

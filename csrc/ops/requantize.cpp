@@ -20,9 +20,11 @@ Tensor requantize(const Tensor& acc, const Tensor& multiplier, const Tensor& shi
   Output<uint8_t> y(shape_of(acc), order, order, op);
   uint8_t* codes = y.data();
   for_each_channel_piece(split, [&](size_t c, int64_t begin, int64_t end) {
-    const int32_t m = r.multiplier[r.multiplier.size() == 1 ? 0 : c], s = r.shift[r.shift.size() == 1 ? 0 : c];
+    const int32_t m = r.multiplier[r.multiplier.size() == 1 ? 0 : c],
+                  s = r.shift[r.shift.size() == 1 ? 0 : c];
     for (int64_t i = begin; i < end; ++i)
-      codes[i] = static_cast<uint8_t>(requantize_clamp(dense.data()[i], m, s, out.zero_point, out.lo, out.hi));
+      codes[i] =
+          static_cast<uint8_t>(requantize_clamp(dense.data()[i], m, s, out.zero_point, out.lo, out.hi));
   });
   return y.take();
 }

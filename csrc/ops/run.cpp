@@ -45,13 +45,15 @@ ModelPtr find_model(const Tensor& bytes, std::string key, const std::string& op)
   const ModelPtr model = cached_model(dense.span(), digest);
   std::erase(key, ' ');
   const std::string expected = key_of(*model);
-  require(key == expected, op, ".key: output shapes are ", key.substr(std::min(key.size(), digest.size() + 1)),
-          ", the model has ", expected.substr(digest.size() + 1));
+  require(key == expected, op, ".key: output shapes are ",
+          key.substr(std::min(key.size(), digest.size() + 1)), ", the model has ",
+          expected.substr(digest.size() + 1));
   return model;
 }
 
 // N, the same for every input; each input must be (N, ...) with the graph's own shape behind N.
-int64_t batch_of(const std::vector<Tensor>& inputs, const Graph& graph, int32_t dtype, const std::string& op) {
+int64_t batch_of(const std::vector<Tensor>& inputs, const Graph& graph, int32_t dtype,
+                 const std::string& op) {
   require(inputs.size() == graph.inputs.size(), op, ".inputs: has ", inputs.size(), " tensors, expected ",
           graph.inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -92,7 +94,8 @@ void execute(StableIValue* stack, const std::string& op, const Execute& call) {
 }  // namespace
 
 void run(StableIValue* stack, uint64_t, uint64_t) {
-  execute<float>(stack, "run", [](const Model& model, auto& xs, int64_t n, auto& ys) { model.run(xs, n, ys); });
+  execute<float>(stack, "run",
+                 [](const Model& model, auto& xs, int64_t n, auto& ys) { model.run(xs, n, ys); });
 }
 
 void run_codes(StableIValue* stack, uint64_t, uint64_t) {

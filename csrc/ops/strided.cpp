@@ -44,11 +44,13 @@ int64_t product(const std::vector<Stride>& dims, size_t count) {
 void copy_rows(const uint8_t* from, const std::vector<Stride>& dims, size_t element_size, uint8_t* to) {
   const size_t outer = dims.size() - 1;
   const int64_t bytes = dims[outer].size * static_cast<int64_t>(element_size);
-  parallel_for(product(dims, outer), std::max<int64_t>(1, kGrainBytes / bytes), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row)
-      std::memcpy(to + row * bytes, from + offset_of(dims, outer, row) * static_cast<int64_t>(element_size),
-                  static_cast<size_t>(bytes));
-  });
+  parallel_for(product(dims, outer), std::max<int64_t>(1, kGrainBytes / bytes),
+               [&](int64_t begin, int64_t end) {
+                 for (int64_t row = begin; row < end; ++row)
+                   std::memcpy(to + row * bytes,
+                               from + offset_of(dims, outer, row) * static_cast<int64_t>(element_size),
+                               static_cast<size_t>(bytes));
+               });
 }
 
 // The two innermost dimensions (a, b) in tiles, so that each cache line of either side is read or

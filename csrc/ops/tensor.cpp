@@ -104,9 +104,9 @@ Tensor new_tensor(const Shape& shape, int32_t dtype, Order order, const std::str
   const bool channels_last = order == Order::channels_last && shape.size() == 4;
   const auto type = torch::stable::detail::to<th::ScalarType>(torch::stable::detail::from(dtype));
   try {
-    return torch::stable::empty({shape.data(), shape.size()}, type, std::nullopt,
-                                torch::stable::Device(th::DeviceType::CPU), std::nullopt,
-                                channels_last ? th::MemoryFormat::ChannelsLast : th::MemoryFormat::Contiguous);
+    return torch::stable::empty(
+        {shape.data(), shape.size()}, type, std::nullopt, torch::stable::Device(th::DeviceType::CPU),
+        std::nullopt, channels_last ? th::MemoryFormat::ChannelsLast : th::MemoryFormat::Contiguous);
   } catch (const std::runtime_error&) {  // with checked arguments only the memory can be missing
     throw OutOfMemory(who + ": no memory for an output of shape " + to_string(shape));
   }

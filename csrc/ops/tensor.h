@@ -22,13 +22,21 @@ using torch::stable::Tensor;  // of hidden visibility, and so must be whatever h
 template <class T>
 int32_t dtype_of();
 template <>
-inline int32_t dtype_of<uint8_t>() { return aoti_torch_dtype_uint8(); }
+inline int32_t dtype_of<uint8_t>() {
+  return aoti_torch_dtype_uint8();
+}
 template <>
-inline int32_t dtype_of<int8_t>() { return aoti_torch_dtype_int8(); }
+inline int32_t dtype_of<int8_t>() {
+  return aoti_torch_dtype_int8();
+}
 template <>
-inline int32_t dtype_of<int32_t>() { return aoti_torch_dtype_int32(); }
+inline int32_t dtype_of<int32_t>() {
+  return aoti_torch_dtype_int32();
+}
 template <>
-inline int32_t dtype_of<float>() { return aoti_torch_dtype_float32(); }
+inline int32_t dtype_of<float>() {
+  return aoti_torch_dtype_float32();
+}
 
 /// torch's code of the tensor's dtype.
 int32_t dtype_of(const Tensor& t);
@@ -63,8 +71,12 @@ class [[gnu::visibility("hidden")]] Dense {
     copy_strided(data_, dims, sizeof(T), copy_.get());
     data_ = copy_.get();
   }
-  const T* data() const { return data_; }
-  std::span<const T> span() const { return {data_, count_}; }
+  const T* data() const {
+    return data_;
+  }
+  std::span<const T> span() const {
+    return {data_, count_};
+  }
 
  private:
   Tensor tensor_;  // keeps the memory alive
@@ -88,7 +100,9 @@ class [[gnu::visibility("hidden")]] Output {
     scratch_ = std::make_unique_for_overwrite<T[]>(static_cast<size_t>(tensor_.numel()));
     data_ = scratch_.get();
   }
-  T* data() { return data_; }
+  T* data() {
+    return data_;
+  }
 
   Tensor take() {
     if (scratch_) {

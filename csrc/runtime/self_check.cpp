@@ -7,6 +7,7 @@
 #include "format/layout.h"
 #include "kernels/select.h"
 #include "runtime/model.h"
+#include "runtime/plan.h"
 
 namespace icepoint {
 namespace {
@@ -17,8 +18,10 @@ std::vector<const uint8_t*> pointers(const std::vector<Tensor>& inputs) {
   return data;
 }
 
-/// Images in the self-check; throws unless every input is U8 (k, ...) with the same k in 1..16.
-int64_t count_images(const ModelFile& file) {
+/// Images in the self-check; throws unless every input is U8 (k, ...) with the same k in 1..16, and all k
+/// images together fit the memory that one image may have: a stranger's file must not take 16 times as much.
+int64_t count_images(const Model& model) {
+  const ModelFile& file = model.file();
   const std::vector<Tensor>& inputs = file.self_check.inputs;
   require(inputs.size() == file.graph.inputs.size(), "self_check: ", inputs.size(),
           " inputs, the model takes ", file.graph.inputs.size());
@@ -31,6 +34,9 @@ int64_t count_images(const ModelFile& file) {
             ": found ", name_of(inputs[i].dtype), " ", to_string(inputs[i].shape), ", expected U8 ",
             to_string(expected));
   }
+  require(k * model.arena_bytes() <= kMaxArenaBytes, "self_check: ", k, " images take ",
+          k * model.arena_bytes(), " bytes of activations, at most ", kMaxArenaBytes,
+          " are allowed; use fewer images");
   return k;
 }
 
@@ -39,7 +45,7 @@ std::vector<std::string> digests_of_values(const Model& model) {
   const ModelFile& file = model.file();
   const auto first = static_cast<int64_t>(file.graph.inputs.size());
   std::vector<std::string> digests;
-  model.trace(pointers(file.self_check.inputs), count_images(file),
+  model.trace(pointers(file.self_check.inputs), count_images(model),
               [&](int64_t value, std::span<const uint8_t> codes) {
                 if (value >= first) digests.push_back(sha256(codes));
               });
@@ -49,7 +55,7 @@ std::vector<std::string> digests_of_values(const Model& model) {
 /// The digest of all outputs as run_codes gives them, output by output.
 std::string digest_of_outputs(const Model& model) {
   const ModelFile& file = model.file();
-  const int64_t k = count_images(file);
+  const int64_t k = count_images(model);
   std::vector<std::vector<uint8_t>> outputs;
   for (size_t i = 0; i < file.graph.outputs.size(); ++i)
     outputs.emplace_back(static_cast<size_t>(k * model.output_count(i)));

@@ -118,6 +118,15 @@ TEST(RuntimeSelfCheck, WrongInputsAreRefused) {
   EXPECT_NO_THROW(fill_self_check(file));
 }
 
+TEST(RuntimeSelfCheck, ImagesThatTakeMoreThanOneMayAreRefused) {
+  Graph graph;
+  graph.inputs = {{"x", {1, 1, 1}, {0.5f, 0, 8}}};
+  graph.nodes = {{"up", UpsampleNearest{{16384, 8192}}, {0}, {}}};  // 128 MiB an image
+  graph.outputs = {1};
+  ModelFile file = file_of(graph, 0, 16);
+  EXPECT_THROW(fill_self_check(file), std::invalid_argument);  // before any of it is allocated
+}
+
 TEST(RuntimeDescribe, CountsTheTwoConvolutions) {
   const Model model = reloaded(two_convolutions(), "portable");
   const nlohmann::json json = nlohmann::json::parse(describe_json(model));

@@ -1,9 +1,9 @@
 """Makes the golden files: frozen models and the output codes that every later build must reproduce.
 
-    python tests/golden/make.py        # after a change of the arithmetic's or the format's version, never else
+    python tests/golden/make.py      # after a new version of the arithmetic or the format, never else
 
-Each model comes with NAME.npz: the input codes `x0, x1, ...` and the output codes `y0, y1, ...`. What made them
-is this file at the commit that last changed them; test_golden.py replays them and does not make them.
+Each model comes with NAME.npz: the input codes `x0, x1, ...` and the output codes `y0, y1, ...`. What made
+them is this file at the commit that last changed them; test_golden.py replays them and does not make them.
 """
 
 import json
@@ -17,12 +17,11 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
-from random_graphs import random_graph, random_inputs  # noqa: E402
-from random_ops import ADDERS  # noqa: E402
-
 import icepoint  # noqa: E402
 from icepoint import _C  # noqa: E402
 from icepoint.data import RECIPES, load, normalize  # noqa: E402
+from random_graphs import random_graph, random_inputs  # noqa: E402
+from random_ops import ADDERS  # noqa: E402
 
 SEED = 20261122
 

@@ -1,4 +1,4 @@
-"""Files frozen by an earlier build give the same bytes today: on every instruction set, thread count and batch split."""
+"""Files frozen by an earlier build give the same bytes: every instruction set, thread count, batch split."""
 
 from pathlib import Path
 
