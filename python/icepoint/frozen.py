@@ -38,12 +38,15 @@ class FrozenModel(nn.Module):
 
     def _take(self, data: bytes) -> None:
         """Makes `data` the file; refuses what is not sound and leaves the old one then."""
-        found = json.loads(_C.Model(data).describe())
+        prepared = _C.Model(data)
+        found = json.loads(prepared.describe())
         shapes = json.dumps([output["shape"] for output in found["outputs"]], separators=(",", ":"))
         self.digest: str = found["digest"]
         # What torch.compile and torch.export can still read when the bytes are only a fake tensor.
         self.key = f"{self.digest}:{shapes}"
         self._inputs = found["inputs"]
+        # The operators find prepared models by digest: this one stays prepared as long as this module lives.
+        self._prepared = prepared
         self.model = torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -134,9 +137,16 @@ class FrozenModel(nn.Module):
         return json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["graph"])
 
     def _native(self) -> Any:
-        return _C.Model(self.file_bytes)
+        return self._prepared
 
     # nn.Module.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_prepared"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._prepared = _C.Model(self.file_bytes)
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any

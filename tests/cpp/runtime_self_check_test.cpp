@@ -113,6 +113,8 @@ TEST(RuntimeSelfCheck, WrongInputsAreRefused) {
                                         {make_tensor(std::vector<uint8_t>(72 * 17), {17, 2, 6, 6})}}) {
     file.self_check.inputs = inputs;
     EXPECT_THROW(fill_self_check(file), std::invalid_argument);
+    const Model model(std::make_shared<const ModelFile>(file), kernels());
+    EXPECT_TRUE(verify(model).starts_with("self_check")) << verify(model);
   }
   file.self_check.inputs = good;
   EXPECT_NO_THROW(fill_self_check(file));
