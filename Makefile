@@ -1,7 +1,7 @@
 # Every road into icepoint: `make demo` and `make test` set up all they need; `make help` lists the rest.
 PYTHON ?= python3
 TORCH  ?= torch==2.13.0
-VENV   := .venv
+VENV   ?= .venv
 PY     := $(VENV)/bin/python
 JOBS   ?= $(shell nproc)
 
@@ -16,8 +16,7 @@ CMAKE = cmake -G Ninja -S . -DCMAKE_PREFIX_PATH="$$($(PY) -c 'import torch; prin
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: $(VENV)/.extension build/.cmake  ## set up and build only: the package in .venv, the executable at build/icepoint
-	@cmake --build build -j $(JOBS) -- --quiet
+build: $(VENV)/.extension build/.built  ## set up and build only: the package in .venv, the executable at build/icepoint
 
 demo: build  ## train on real digits, quantize, freeze, replay in Python and in the executable, show the result
 	@$(PY) -m icepoint.demo
@@ -35,7 +34,8 @@ format: $(VENV)/.deps  ## let clang-format and ruff rewrite the sources
 	@$(VENV)/bin/ruff format --quiet .
 
 test-cpp: build  ## the C++ tests (GoogleTest, no torch)
-	@ctest --test-dir build --output-on-failure -j $(JOBS) | tail -n 12
+	@ctest --test-dir build --output-on-failure -j $(JOBS) >build/ctest.log || { cat build/ctest.log; exit 1; }
+	@tail -n 3 build/ctest.log
 
 test-python: build  ## the Python tests, the executable's, and the notebook from top to bottom
 	@$(PY) -m pytest -q --nbmake tests/python notebooks
@@ -65,6 +65,11 @@ $(VENV)/.deps: requirements-dev.txt scripts/venv.sh | packages
 $(VENV)/.extension: $(SOURCES) $(VENV)/.deps
 	@echo "icepoint: building the Python extension" >&2
 	@MAX_JOBS=$(JOBS) $(PY) -m pip --disable-pip-version-check --quiet install --no-build-isolation --no-deps -e .
+	@touch $@
+
+build/.built: build/.cmake $(SOURCES) $(wildcard tests/cpp/*)
+	@echo "icepoint: building the executable and the C++ tests" >&2
+	@cmake --build build -j $(JOBS) -- --quiet
 	@touch $@
 
 build/.cmake: CMakeLists.txt $(wildcard cmake/*) $(VENV)/.deps

@@ -49,8 +49,7 @@ def test_microseconds_takes_turns():
 @pytest.fixture
 def small(monkeypatch, tmp_path):
     """One epoch of 400 digits for 100 test digits, in a folder of its own."""
-    if not demo.PROGRAM.resolve().exists():
-        pytest.skip("build/icepoint is not built: make build")
+    assert demo.PROGRAM.resolve().exists(), "build/icepoint is not built: make build"
     whole = data.load("mnist", embedded=True)
     few = data.Dataset(
         whole.train_images[::10],
