@@ -38,7 +38,7 @@ test-cpp: build  ## the C++ tests (GoogleTest, no torch)
 	@tail -n 3 build/ctest.log
 
 test-python: build  ## the Python tests, the executable's, and the notebook from top to bottom
-	@$(PY) -m pytest -q --nbmake tests/python notebooks
+	@$(PY) -m pytest -q -rs --nbmake tests/python notebooks
 
 checkpoints: build  ## train the committed networks again (needs the full MNIST; tens of minutes)
 	@$(PY) -m icepoint train --dataset mnist --model Net --out ckpt/mnist_cnn.pt
