@@ -31,7 +31,8 @@ template <class T>
 std::vector<T> parameter(const Tensor& t, int64_t channels, const std::string& who) {
   check_tensor(t, {dtype_of<T>()}, who);
   require(t.dim() <= 1 && (t.numel() == 1 || t.numel() == channels), who, ": has shape ",
-          to_string(shape_of(t)), ", expected (1) or (", channels, ")");
+          to_string(shape_of(t)), ", expected (1)",
+          channels == 1 ? "" : " or (" + std::to_string(channels) + ")");
   const Dense<T> dense(t, Order::logical);
   return {dense.span().begin(), dense.span().end()};
 }

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "core/check.h"
+#include "core/float_env.h"
 #include "core/multiplier.h"
 #include "core/qparams.h"
 #include "graph/validate.h"
@@ -19,6 +20,16 @@ Extent image(int64_t h, int64_t w) {
   require_range(w, 1, kMaxValueBytes, "w");
   return {h, w, 1};
 }
+
+// FloatEnv as a context manager, for the float64 steps that Python takes.
+class PyFloatEnv {
+ public:
+  void enter() { env_.emplace(); }
+  void exit(const py::args&) { env_.reset(); }
+
+ private:
+  std::optional<FloatEnv> env_;
+};
 
 QParams checked(double scale, int64_t zero_point, int64_t bits, const std::string& who) {
   require_range(bits, 2, 8, who + "_bits");
@@ -63,6 +74,13 @@ py::bytes pack(const py::array& codes, int64_t row, int bits) {
 }  // namespace
 
 void bind_numbers(py::module_& m) {
+  py::class_<PyFloatEnv>(
+      m, "FloatEnv",
+      "Within `with FloatEnv():` this thread rounds to nearest and keeps subnormals, whatever\n"
+      "fesetround or torch.set_flush_denormal have set; afterwards their modes are back.")
+      .def(py::init<>())
+      .def("__enter__", &PyFloatEnv::enter)
+      .def("__exit__", &PyFloatEnv::exit);
   m.def(
       "choose_qparams",
       [](double min, double max, int num_bits) {

@@ -20,7 +20,7 @@ struct Affine {
 
 std::vector<float> checked_scale(const Tensor& scale, int64_t channels, const std::string& op) {
   auto values = parameter<float>(scale, channels, op + ".scale");
-  for (float s : values) check_scale(s, op + ".scale");
+  for (float s : values) check_scale(s, op);
   return values;
 }
 

@@ -3,6 +3,7 @@
 from . import ops  # isort: skip  (first: registers torch.ops.icepoint, which everything below calls)
 from ._C import get_num_threads, isa, isas, quantize_multiplier, set_num_threads
 from .calibrate import calibrate
+from .codes import dequantize_tensor, quantize_tensor
 from .freeze import freeze
 from .frozen import FrozenModel, ModelFileError, load
 from .graph import VERSION as __version__
@@ -28,8 +29,6 @@ from .qparams import (
     calcu_scale_and_zeropoint,
     calculate_scale_zero_point,
     choose_qparams,
-    dequantize_tensor,
-    quantize_tensor,
 )
 from .quantize import QuantizedModel, quantize
 from .recipe import Recipe

@@ -32,7 +32,8 @@ def image(x: Tensor, op: str) -> None:
 def parameter(t: Tensor, channels, dtype: torch.dtype, who: str) -> None:
     tensor(t, [dtype], who)
     ok = t.dim() <= 1 and (t.numel() == 1 or t.numel() == channels)
-    require(ok, f"{who}: has shape {tuple(t.shape)}, expected (1) or ({channels})")
+    expected = "(1)" if channels == 1 else f"(1) or ({channels})"
+    require(ok, f"{who}: has shape {tuple(t.shape)}, expected {expected}")
 
 
 def length(values: Sequence, count: int, who: str) -> None:

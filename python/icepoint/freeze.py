@@ -35,6 +35,11 @@ def freeze(
 
     >>> frozen = icepoint.freeze(net, torch.zeros(1, 3, 32, 32)); frozen.save("net.ice")
     """
+    if not callable(getattr(module, "quantize_inference", None)):
+        raise ValueError(
+            f"freeze: {type(module).__name__} has no quantize_inference: write the network out of QModules, "
+            "or give a float model to icepoint.quantize"
+        )
     examples = [example_input] if isinstance(example_input, Tensor) else list(example_input)
     _check_examples(examples)
     recipe = Recipe.of(recipe)
@@ -43,7 +48,7 @@ def freeze(
         _freeze_modules(module)
     with torch.no_grad():
         # Two images at least: a view that swallows the batch would pass unseen with one.
-        twice = [torch.cat([x, x]) if len(x) == 1 else x for x in examples]
+        twice = [(torch.cat([x, x]) if len(x) == 1 else x).contiguous() for x in examples]
         trace = RoadTracer(module, twice)
         with tracing.listening(trace), trace:
             result = module.quantize_inference(*twice)

@@ -83,8 +83,9 @@ class FrozenModel(nn.Module):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the file: `path` holds the old file or the whole new one, never a part. OSError."""
-        _C.save_atomically(os.fspath(path), self.file_bytes)
-        return Path(path)
+        name = _file_name(path)
+        _C.save_atomically(name, self.file_bytes)
+        return Path(name)
 
     def verify(self) -> None:
         """Replays the file's self-check here; ModelFileError naming the first layer that differs."""
@@ -163,7 +164,14 @@ class FrozenModel(nn.Module):
 
 def load(path: str | os.PathLike[str]) -> FrozenModel:
     """Reads and proves a frozen file. ModelFileError where it is malformed, OSError where unreadable."""
-    return FrozenModel(_C.load_bytes(os.fspath(path)))
+    return FrozenModel(_C.load_bytes(_file_name(path)))
+
+
+def _file_name(path: str | os.PathLike[str]) -> str:
+    name = os.fsdecode(path)
+    if "\0" in name:
+        raise ValueError(f"path: expected a file's name, found a zero byte in {name!r}")
+    return name
 
 
 def _single(outputs: list[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:

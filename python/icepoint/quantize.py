@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from .calibrate import batch_input, calibrate
+from .calibrate import calibrate
 from .capture import FloatCall, Missing, Reshape, Step, capture_chain
+from .codes import check_num_bits
 from .freeze import freeze as freeze_road
 from .frozen import FrozenModel
 from .modules import (
@@ -26,12 +27,11 @@ from .modules import (
     QReLU6,
     QSigmoid,
 )
-from .qparams import QParam, check_num_bits
+from .qparams import QParam
+from .quantize_inputs import batches_like, check_eval, one_example
 from .recipe import Recipe
 from .report import Report, make_report
 from .weights import check_scheme
-
-_SAMPLE = 32  # images that the report measures
 
 
 @dataclass
@@ -147,8 +147,8 @@ def quantize(
         check_scheme(weights),
         Recipe.of(recipe),
     )
-    example = _one_example(example_inputs)
-    _check_eval(model)
+    example = one_example(example_inputs)
+    check_eval(model)
     chain = capture_chain(model, example)
     if chain.missing and (strict or chain.broken):
         raise ValueError(
@@ -159,39 +159,10 @@ def quantize(
         raise ValueError(f"quantize: {type(model).__name__} has no layer that computes")
     quantized = QuantizedModel(stages, example, chain.missing, recipe).eval()
     seen: list[torch.Tensor] = []
-    calibrate(quantized, _remember(calibration_data, seen))
+    calibrate(quantized, batches_like(example, calibration_data, seen))
     quantized._sample = seen[0]
     quantized.fix()
     return quantized
-
-
-def _one_example(example_inputs: Any) -> torch.Tensor:
-    examples = [example_inputs] if isinstance(example_inputs, torch.Tensor) else list(example_inputs)
-    if len(examples) != 1 or not isinstance(examples[0], torch.Tensor):
-        raise ValueError(f"quantize.example_inputs: expected one tensor, found {len(examples)} inputs")
-    x = examples[0]
-    if x.dtype != torch.float32 or x.dim() < 2 or not len(x):
-        raise ValueError(
-            "quantize.example_inputs: expected a float32 batch (n, ...), n >= 1, "
-            f"found {x.dtype} {tuple(x.shape)}"
-        )
-    return x
-
-
-def _check_eval(model: nn.Module) -> None:
-    moving = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
-    for name, module in model.named_modules():
-        if module.training and isinstance(module, moving):
-            raise ValueError(
-                f"quantize: {name} ({type(module).__name__}) is in train() mode: call model.eval() first"
-            )
-
-
-def _remember(data: Iterable[Any], seen: list[torch.Tensor]) -> Iterator[Any]:
-    for batch in data:
-        yield batch
-        if not seen:  # calibrate has taken it, so it is a good one
-            seen.append(batch_input(batch)[:_SAMPLE].detach().clone())
 
 
 def _list_of(missing: Sequence[Missing], title: str) -> str:

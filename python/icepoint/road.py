@@ -22,6 +22,7 @@ Tensor = torch.Tensor
 _RESHAPES = {Tensor.view, Tensor.reshape, Tensor.flatten, Tensor.unsqueeze, Tensor.squeeze, Tensor.unflatten,
              Tensor.view_as, Tensor.reshape_as, torch.reshape, torch.flatten, torch.unsqueeze, torch.squeeze,
              torch.unflatten}  # fmt: skip
+_CASTS = {Tensor.to, Tensor.type, Tensor.byte, Tensor.char, Tensor.short, Tensor.int, Tensor.long}
 _SAME = {Tensor.contiguous, Tensor.clone, Tensor.detach, torch.clone, torch.detach}
 _CONCATS = {torch.cat, torch.concat, torch.concatenate}
 # What would let the codes' values, and not their shapes, steer the network or leave it unseen.
@@ -36,6 +37,7 @@ class RoadTracer(TorchFunctionMode):
         super().__init__()
         self.graph = GraphBuilder()
         self.names = {child: name for name, child in module.named_modules() if isinstance(child, QModule)}
+        self.method = tracing.place_of(module.quantize_inference)
         self.examples = list(examples)
         self.input_codes: list[np.ndarray] = [np.empty(0)] * len(examples)
         self._input_of: dict[int, int] = {}  # position of a float input -> its value
@@ -125,7 +127,9 @@ class RoadTracer(TorchFunctionMode):
         """The value of codes that an operation of torch's moved; refuses an operation that computes."""
         x, value = codes[0], self._codes[id(codes[0])][1]
         integral = not result.is_floating_point() and result.dtype != torch.bool
-        if func in (Tensor.to, Tensor.int, Tensor.type) and integral and result.shape == x.shape:
+        if func in _CASTS and integral and result.shape == x.shape:
+            if result.dtype == torch.int8:
+                self._refuse("makes codes int8, which holds no code above 127")
             return value
         if func in _SAME:
             return value
@@ -166,13 +170,17 @@ class RoadTracer(TorchFunctionMode):
         returned = list(result) if isinstance(result, (tuple, list)) else [result]
         for x in returned:
             if not isinstance(x, Tensor) or id(x) not in self._floats:
+                found = "codes" if id(x) in self._codes else type(x).__name__
                 raise ValueError(
-                    "freeze: quantize_inference must return what q_out.dequantize_tensor gave (one tensor, "
-                    f"or a tuple of them), found {'codes' if id(x) in self._codes else type(x).__name__}"
+                    f"freeze: cannot follow {self.method}: it must return what q_out.dequantize_tensor gave "
+                    f"(one tensor, or a tuple of them), found {found}"
                 )
         missing = len(self.examples) - len(self._input_of)
         if missing:
-            raise ValueError(f"freeze: {missing} of {len(self.examples)} inputs were never quantized")
+            raise ValueError(
+                f"freeze: cannot follow {self.method}: {missing} of {len(self.examples)} inputs "
+                "were never quantized"
+            )
         return [self._floats[id(x)][1] for x in returned]
 
     # Helpers.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import inspect
 import linecache
 import os
 import sys
@@ -57,17 +58,20 @@ def listening(tracer: Tracer) -> Iterator[None]:
 def traced(method: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """A QModule's quantize_inference that announces itself and names the layer in its errors."""
 
+    signature = inspect.signature(method)
+
     @functools.wraps(method)
-    def quantize_inference(self: nn.Module, *xs: Any) -> torch.Tensor:
+    def quantize_inference(self: nn.Module, *xs: Any, **named: Any) -> torch.Tensor:
         tracer = _current.get()
         try:
             if tracer is None:
-                return method(self, *xs)
+                return method(self, *xs, **named)
             with tracer.inside():
-                y = method(self, *xs)
+                y = method(self, *xs, **named)
         except ValueError as error:
             raise ValueError(f"{layer_path(self)}: {error}") from error
-        tracer.ran(self, xs, y)
+        # In the method's own order: a.quantize_inference(b=q2, a=q1) takes q1 first.
+        tracer.ran(self, signature.bind(self, *xs, **named).args[1:], y)
         return y
 
     return quantize_inference
@@ -99,6 +103,17 @@ def user_line() -> str:
     return "an unknown line"
 
 
+def place_of(method: Callable[..., Any]) -> str:
+    """Where a method is written: 'net.py:12: `def quantize_inference(self, x):`'."""
+    code = inspect.unwrap(getattr(method, "__func__", method)).__code__
+    line = linecache.getline(code.co_filename, code.co_firstlineno).strip()
+    return f"{code.co_filename}:{code.co_firstlineno}" + (f": `{line}`" if line else "")
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return os.path.abspath(frame.f_code.co_filename).startswith(_OURS)
+
+
 def layer_path(module: nn.Module) -> str:
     """The name that a user knows `module` by, for an error: "block1.qconv (QConv2d)".
 
@@ -107,7 +122,9 @@ def layer_path(module: nn.Module) -> str:
     """
     kind, path = type(module).__name__, ""
     for frame in _frames():
-        owner = frame.f_locals.get("self")
-        if isinstance(owner, nn.Module) and owner is not module:
-            path = next((name for name, child in owner.named_modules() if child is module), path)
+        # A method's own network, or the one that icepoint.calibrate or icepoint.freeze was given.
+        for local in ("self", "module", "model") if _is_ours(frame) else ("self",):
+            owner = frame.f_locals.get(local)
+            if isinstance(owner, nn.Module) and owner is not module:
+                path = next((name for name, child in owner.named_modules() if child is module), path)
     return f"{path} ({kind})" if path else kind

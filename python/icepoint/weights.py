@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from . import _C
-from .qparams import MAX_SCALE, MIN_SCALE, QParam, check_num_bits
+from .codes import check_num_bits, dequantize_tensor
+from .qparams import MAX_SCALE, MIN_SCALE, QParam
 
 SCHEMES = ("per_channel", "per_tensor_affine", "per_channel_affine")
 
@@ -58,6 +59,15 @@ def choose_weight_qparams(
             "weight: expected a float32 tensor (oc, ...) with elements, "
             f"found {weight.dtype} {tuple(weight.shape)}"
         )
+    if weight.device.type != "cpu":
+        raise ValueError(f"weight: lies on {weight.device}; icepoint computes on the CPU: call cpu() first")
+    with _C.FloatEnv():
+        return _weight_qparams(weight, bits, scheme, bias, scale_in)
+
+
+def _weight_qparams(
+    weight: torch.Tensor, bits: int, scheme: str, bias: torch.Tensor | None, scale_in: float | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     # Least and greatest are exact in float32, so no double copy of a large weight is needed.
     least, greatest = (v.double().numpy() for v in torch.aminmax(weight.detach().flatten(1), dim=1))
     if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
@@ -146,8 +156,6 @@ class WeightQParam:
 
     def dequantize_tensor(self, q_w: torch.Tensor) -> torch.Tensor:
         """float32 values of integer codes."""
-        from .qparams import dequantize_tensor
-
         return dequantize_tensor(q_w, *self._known(), axis=self.axis)
 
     def fake_quantize(self, weight: torch.Tensor) -> torch.Tensor:

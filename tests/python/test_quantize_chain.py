@@ -122,15 +122,51 @@ def test_the_whole_list_of_what_is_missing():
     text = str(caught.value)
     lines = text.splitlines()
     assert "Branches has parts without an integer form" in lines[0]
-    for operator, code in (
-        ("gelu", "F.gelu(self.a(x))"),
-        ("add", "x + self.b(x)"),
-        ("softmax", "torch.softmax"),
+    for operator, code, remedy in (
+        ("gelu", "F.gelu(self.a(x))", "train with ReLU"),
+        ("add", "x + self.b(x)", "QAdd"),
+        ("softmax", "torch.softmax", "apply it to the float result"),
     ):
         (line,) = [line for line in lines if f". {operator} in" in line]
         assert code in line and "test_quantize_chain.py:" in line
+        assert remedy in line.split("; ")[-1]
     with pytest.raises(ValueError, match="no chain"):
         icepoint.quantize(Branches().eval(), images(1, 0), [images(2, 0)], strict=False)
+
+
+class Several(nn.Module):
+    """Operators with several results, and one that is no operator of torch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(28, 4, batch_first=True)
+
+    def forward(self, x):
+        a, b = x.chunk(2, 2)
+        with torch.no_grad():
+            c = a.relu() + b
+        values, _ = self.lstm(c[:, 0])
+        return F.gelu(values)
+
+
+def test_operators_with_several_results_are_listed():
+    for strict in (True, False):
+        with pytest.raises(ValueError) as caught:
+            icepoint.quantize(Several().eval(), images(1, 0), [images(2, 0)], strict=strict)
+        text = str(caught.value)
+        assert all(f" {name} in" in text for name in ("chunk", "lstm", "gelu")), text
+        assert "getitem" not in text
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (2, 1, 20, 20), (2, 3, 28, 28), (28,)])
+def test_batches_are_as_the_example(shape):
+    data = [images(2, 0), torch.zeros(shape)]
+    with pytest.raises(
+        ValueError, match=r"calibration_data: batch 1: expected shape \(n, 1, 28, 28\), found"
+    ):
+        icepoint.quantize(sequential(), images(1, 0), data)
+    with pytest.raises(ValueError, match=r"batch 0: .*found \(1, 28, 28\)"):
+        icepoint.quantize(sequential(), images(1, 0), images(4, 0))  # one batch, not wrapped in a list
 
 
 def test_not_strict_keeps_float_and_says_so(tmp_path):
@@ -177,7 +213,9 @@ def test_report(capsys, tmp_path):
     (lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), images(1, 0), r"1 \(BatchNorm2d\).*eval"),
     (lambda: nn.Sequential(nn.Flatten()), images(1, 0), "no layer that computes"),
     (lambda: nn.Linear(3, 2), torch.zeros(1, 3).double(), "float32"),
-    (lambda: nn.Linear(3, 2), [torch.zeros(1, 3), torch.zeros(1, 3)], "2 inputs"),
+    (lambda: nn.Linear(3, 2), [torch.zeros(1, 3), torch.zeros(1, 3)], r"2 inputs \(Tensor, Tensor\)"),
+    (lambda: nn.Linear(3, 2), {"x": torch.zeros(1, 3)}, r"1 inputs \(dict\)"),
+    (lambda: nn.Linear(3, 2), None, "NoneType"),
     (lambda: nn.Linear(3, 2), torch.zeros(0, 3), "n >= 1"),
     (lambda: nn.Linear(3, 2), torch.zeros(1, 4), "cannot capture Linear"),
 ])  # fmt: skip

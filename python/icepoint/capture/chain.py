@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,20 +11,23 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from .remedies import OWN_ROAD, remedy_of
 from .steps import BUILDERS, Arguments, FloatCall, Step, Unsupported
 
 
 @dataclass(frozen=True)
 class Missing:
-    """An operator without an integer form: what, where in the model, on which line, and why."""
+    """An operator without an integer form: what, where in the model, on which line, why, and what helps."""
 
     operator: str
     path: str
     line: str
     reason: str
+    remedy: str
 
     def __str__(self) -> str:
-        return f"{self.operator} in {self.path or 'the model itself'} ({self.line}): {self.reason}"
+        where = self.path or "the model itself"
+        return f"{self.operator} in {where} ({self.line}): {self.reason}; {self.remedy}"
 
 
 @dataclass
@@ -84,20 +88,26 @@ class _Reader:
                 steps.append(step)
             last = node
         if tuple(self.result) != (last,):
-            self._miss(last, "the model must return one tensor, the result of its last operator", broken=True)
+            reason = "the model must return one tensor, the result of its last operator"
+            self._miss(last, reason, broken=True, remedy="return this one alone")
         return Chain(steps, self.missing, self.broken)
 
     def _step(self, node: fx.Node, last: fx.Node) -> Step | None:
         name = _short_name(node)
+        if not hasattr(node.target, "_schema"):
+            if node.target is not operator.getitem:  # that only picks a result of an operator told already
+                self._miss(node, "it is no operator of torch's", True, OWN_ROAD)
+            return None
         arguments, x_names = self._arguments(node)
         if [n for n in node.all_input_nodes if n.name not in self.tensors] != [last]:
-            self._miss(
-                node, "it does not take the result of the operator before it: the model is no chain", True
-            )
+            reason = "it does not take the result of the operator before it: the model is no chain"
+            self._miss(node, reason, True, OWN_ROAD)
             return None
         value = node.meta.get("val")
         if not isinstance(value, torch.Tensor) or value.shape[:1] != (self.batch,):
-            self._miss(node, "it does not keep the batch as the first dimension of one tensor", True)
+            self._miss(
+                node, "it does not keep the batch as the first dimension of one tensor", True, OWN_ROAD
+            )
             return None
         try:
             if name not in BUILDERS:
@@ -121,9 +131,10 @@ class _Reader:
         resolved = {k: self.tensors.get(v.name, v) if isinstance(v, fx.Node) else v for k, v in given.items()}
         return resolved, [k for k, v in resolved.items() if isinstance(v, fx.Node)]
 
-    def _miss(self, node: fx.Node, reason: str, broken: bool = False) -> None:
+    def _miss(self, node: fx.Node, reason: str, broken: bool = False, remedy: str | None = None) -> None:
         self.broken |= broken
-        self.missing.append(Missing(_short_name(node), _path(node), _line(node), reason))
+        name = _short_name(node)
+        self.missing.append(Missing(name, _path(node), _line(node), reason, remedy or remedy_of(name)))
 
 
 def _short_name(node: fx.Node) -> str:

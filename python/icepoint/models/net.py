@@ -143,5 +143,5 @@ def _frozen(
     net: Net | NetBN, example_input: torch.Tensor | None, recipe: Recipe | dict[str, Any] | None
 ) -> FrozenModel:
     if example_input is None:
-        example_input = torch.zeros(1, net.conv1.in_channels, 28, 28)
+        example_input = torch.zeros(1, net.conv1.in_channels, 28, 28, dtype=torch.float32)
     return freeze(net, example_input, recipe)

@@ -148,8 +148,8 @@ class QConcat(_QJoin):
 
     def __init__(self, axis: int = 1, has_qout: bool = True, num_bits: int = 8, *, qo: bool | None = None):
         super().__init__(has_qout, num_bits, qo=qo)
-        if axis == 0:
-            raise ValueError("QConcat.axis: expected a dimension behind the batch, found 0")
+        if not isinstance(axis, int) or isinstance(axis, bool) or axis == 0:
+            raise ValueError(f"QConcat.axis: expected a dimension behind the batch, found {axis!r}")
         self.axis = axis
 
     def _check_count(self, count: int, what: str) -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from ..qparams import QParam, check_num_bits
+from .. import _C
+from ..codes import check_num_bits
+from ..qparams import QParam
 from ..tracing import layer_path
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class QModule(nn.Module):
         super().__init__()
         self.has_qin = bool(has_qin if qi is None else qi)
         self.has_qout = bool(has_qout if qo is None else qo)
-        self.num_bits = 8 if num_bits is None else check_num_bits(num_bits)
+        unused = num_bits is None and self.keeps_qparams  # the notebook's QReLU(num_bits=None)
+        self.num_bits = 8 if unused else check_num_bits(num_bits)
         self.frozen = False
         #: What freeze computed: int32 tensors by name.
         self.integers: dict[str, torch.Tensor] = {}
@@ -86,7 +89,8 @@ class QModule(nn.Module):
             if q.scale is None:
                 raise ValueError(f"calibrate first: {layer_path(self)}.{name} has seen no data")
         try:
-            self.integers, self._prepared = self._make_integers(), None
+            with _C.FloatEnv():
+                self.integers, self._prepared = self._make_integers(), None
         except ValueError as error:
             raise ValueError(f"{layer_path(self)}: {error}") from error
         self.frozen = True

@@ -45,6 +45,10 @@ class QConv2d(QWeighted):
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         return self.conv_module.weight, self.conv_module.bias
 
+    def expected_shape(self, x: torch.Tensor) -> tuple[bool, str]:
+        channels = self.conv_module.in_channels
+        return x.dim() == 4 and x.shape[1] == channels, f"(n, {channels} channels, h, w)"
+
     def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         conv = self.conv_module
         return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)

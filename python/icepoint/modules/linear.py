@@ -39,6 +39,10 @@ class QLinear(QWeighted):
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         return self.fc_module.weight, self.fc_module.bias
 
+    def expected_shape(self, x: torch.Tensor) -> tuple[bool, str]:
+        features = self.fc_module.in_features
+        return x.dim() >= 1 and x.shape[-1] == features, f"(..., {features} features)"
+
     def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         return F.linear(x, weight, bias)
 

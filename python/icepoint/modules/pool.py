@@ -44,7 +44,7 @@ class QMaxPooling2d(QModule):
             dilation, ceil_mode = pool.dilation, pool.ceil_mode
         self.kernel_size = pair(kernel_size, "QMaxPooling2d.kernel_size")
         self.stride = pair(kernel_size if stride is None else stride, "QMaxPooling2d.stride")
-        self.padding = pair(padding, "QMaxPooling2d.padding")
+        self.padding = pair(padding, "QMaxPooling2d.padding", least=0)
         self.dilation = pair(dilation, "QMaxPooling2d.dilation")
         self.ceil_mode = bool(ceil_mode)
 
@@ -80,7 +80,8 @@ class _QAverage(QModule):
         raise NotImplementedError
 
     def _requant(self, divisors: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        pairs = [_C.quantize_multiplier(self.q_in.scale / (self.q_out.scale * d)) for d in divisors]
+        with _C.FloatEnv():
+            pairs = [_C.quantize_multiplier(self.q_in.scale / (self.q_out.scale * d)) for d in divisors]
         return tuple(torch.tensor(column, dtype=torch.int32) for column in zip(*pairs, strict=True))
 
     def _tables(self, divisors: Sequence[int], effective: Sequence[int] | None = None) -> list[torch.Tensor]:
@@ -121,10 +122,12 @@ class QAvgPool2d(_QAverage):
             divisor_override = pool.divisor_override
         self.kernel_size = pair(kernel_size, "QAvgPool2d.kernel_size")
         self.stride = pair(kernel_size if stride is None else stride, "QAvgPool2d.stride")
-        self.padding = pair(padding, "QAvgPool2d.padding")
+        self.padding = pair(padding, "QAvgPool2d.padding", least=0)
         self.ceil_mode, self.count_include_pad = bool(ceil_mode), bool(count_include_pad)
-        if divisor_override is not None and divisor_override < 1:
-            raise ValueError(f"QAvgPool2d.divisor_override: expected at least 1, found {divisor_override}")
+        if divisor_override is not None and (not isinstance(divisor_override, int) or divisor_override < 1):
+            raise ValueError(
+                f"QAvgPool2d.divisor_override: expected an integer >= 1, found {divisor_override}"
+            )
         self.divisor_override = divisor_override
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -190,7 +193,7 @@ class QAdaptiveAvgPool2d(_QAverage):
     ):
         super().__init__(has_qin, has_qout, num_bits, qi=qi, qo=qo)
         size = output_size.output_size if isinstance(output_size, nn.AdaptiveAvgPool2d) else output_size
-        self.output_size = [size, size] if isinstance(size, int) or size is None else list(size)
+        self.output_size = list(size) if isinstance(size, (tuple, list)) else [size, size]
         pair([1 if side is None else side for side in self.output_size], "QAdaptiveAvgPool2d.output_size")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -46,8 +46,18 @@ class QWeighted(QModule):
         """The layer in float."""
         raise NotImplementedError
 
+    def expected_shape(self, x: torch.Tensor) -> tuple[bool, str]:
+        """Whether the layer takes a tensor of this shape, and which ones it takes, in words."""
+        raise NotImplementedError
+
+    def _check_shape(self, x: torch.Tensor) -> None:
+        fits, expected = self.expected_shape(x)
+        if not fits:
+            raise ValueError(f"{layer_path(self)}: expected shape {expected}, found {tuple(x.shape)}")
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """float32 in and out: observes and fake-quantizes the weights; once frozen, simulates x and y too."""
+        self._check_shape(x)
         x = self._see_input(x)
         weight, bias = self.float_weights()
         if not self.frozen:
@@ -56,9 +66,10 @@ class QWeighted(QModule):
                 self.q_weight.update(weight, bias, scale_in)
             except ValueError as error:
                 raise ValueError(f"{layer_path(self)}: {error}") from error
-        y = self.compute(
-            x, self.q_weight.fake_quantize(weight), None if bias is None else bias.to(weight.dtype)
-        )
+        fake = self.q_weight.fake_quantize(weight)
+        # The integers stand for float32: autocast would observe another network's ranges.
+        with torch.autocast("cpu", enabled=False):
+            y = self.compute(x, fake, None if bias is None else bias.to(weight.dtype))
         if self.activation is not None:
             y = F.relu(y) if self.activation == "relu" else F.relu6(y)
         return self._see_output(y)
@@ -115,5 +126,5 @@ def activation_range(activation: str | None, q: QParam) -> tuple[int, int]:
     low = 0 if activation is None else q.zero_point
     high = q.qmax
     if activation == "relu6":
-        high = int(q.quantize_tensor(torch.tensor([6.0])))
+        high = int(q.quantize_tensor(torch.tensor([6.0], dtype=torch.float32)))
     return low, high

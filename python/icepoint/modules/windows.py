@@ -10,21 +10,23 @@ from torch import nn
 _MODES = {"reflect": "nn.ReflectionPad2d", "replicate": "nn.ReplicationPad2d", "circular": "none here"}
 
 
-def pair(value: int | Sequence[int], who: str) -> list[int]:
-    """[height, width] of an int or a pair.
+def pair(value: int | Sequence[int], who: str, least: int = 1) -> list[int]:
+    """[height, width] of an int or a pair; ValueError below `least`.
 
     >>> pair(3, "kernel_size"), pair((1, 2), "stride")
     ([3, 3], [1, 2])
     """
-    values = [value, value] if isinstance(value, int) else list(value)
+    values = list(value) if isinstance(value, (tuple, list)) else [value, value]
     if len(values) != 2 or not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
         raise ValueError(f"{who}: expected an integer or a pair of integers, found {value!r}")
+    if min(values) < least:
+        raise ValueError(f"{who}: expected at least {least}, found {value!r}")
     return values
 
 
 def sides(padding: int | Sequence[int], who: str) -> list[int]:
     """[top, left, bottom, right] of torch's symmetric padding."""
-    height, width = pair(padding, who)
+    height, width = pair(padding, who, least=0)
     return [height, width, height, width]
 
 
