@@ -1,6 +1,8 @@
 // icepoint._C, the numbers: scales, multipliers, divisors, packed codes, threads, instruction sets.
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "core/check.h"
 #include "core/float_env.h"
 #include "core/multiplier.h"

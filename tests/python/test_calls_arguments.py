@@ -116,6 +116,15 @@ class TestLayers:
             icepoint.QLinear(nn.Linear(4, 2))(torch.zeros(2, 5))
         assert net.qconv1.q_in.scale is None
 
+    def test_a_wrong_number_of_inputs_names_the_layer_once(self):
+        cat, q = icepoint.QConcat(), icepoint.QParam.of_range(-1, 1)
+        cat(torch.ones(2, 3), torch.ones(2, 3))
+        cat.freeze(q, q)
+        with pytest.raises(ValueError, match=r"^QConcat: expected 2 inputs, found 1$"):
+            cat.quantize_inference(torch.zeros(2, 3, dtype=torch.int32))
+        with pytest.raises(ValueError, match=r"^QConcat\.freeze: expected 2 QParams of inputs, found 3$"):
+            cat.freeze(q, q, q)
+
     def test_inputs_by_name(self):
         net, x = calibrated("Net"), images(2, 0)
         net.freeze()

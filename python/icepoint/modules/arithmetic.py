@@ -44,14 +44,14 @@ class _QJoin(QModule):
             raise ValueError(f"{layer_path(self)}.freeze: q_in is not existed, should be provided.")
         if not all(isinstance(q, QParam) for q in given):
             raise ValueError(f"{layer_path(self)}.freeze: q_in must be QParams, found {given!r}")
-        self._check_count(len(given), "QParams of inputs")
+        self._check_count(len(given), "QParams of inputs", f"{layer_path(self)}.freeze: ")
         self._adopt("q_out", q_out if q_out is not None else qo, self.has_qout)
         self.q_ins = given
         self._fix()
 
-    def _check_count(self, count: int, what: str) -> None:
+    def _check_count(self, count: int, what: str, who: str = "") -> None:
         if count != 2:
-            raise ValueError(f"{layer_path(self)}: expected 2 {what}, found {count}")
+            raise ValueError(f"{who}expected 2 {what}, found {count}")
 
     def _named_qparams(self) -> list[tuple[str, QParam]]:
         inputs = [(f"q_in{i + 1}", q) for i, q in enumerate(self.q_ins)]
@@ -152,10 +152,10 @@ class QConcat(_QJoin):
             raise ValueError(f"QConcat.axis: expected a dimension behind the batch, found {axis!r}")
         self.axis = axis
 
-    def _check_count(self, count: int, what: str) -> None:
+    def _check_count(self, count: int, what: str, who: str = "") -> None:
         expected = len(self.q_ins) or count
         if count != expected or count < 1:
-            raise ValueError(f"{layer_path(self)}: expected {expected} {what}, found {count}")
+            raise ValueError(f"{who}expected {expected} {what}, found {count}")
 
     def forward(self, *xs: torch.Tensor) -> torch.Tensor:
         """Tensors one by one, or one list of them, as torch.cat takes them."""
