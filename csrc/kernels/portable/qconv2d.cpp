@@ -1,5 +1,5 @@
-// Portable qconv2d: a multiplication over gathered patches, or channel by channel where it is depthwise.
-#include "kernels/portable/depthwise.h"
+// Portable qconv2d: a multiplication over gathered patches, or lane by lane where groups are narrow.
+#include "kernels/portable/grouped.h"
 #include "kernels/portable/matmul.h"
 #include "kernels/portable/table.h"
 
@@ -91,13 +91,13 @@ class Patches {
 }  // namespace
 
 size_t conv2d_packed_size(const Conv2dGeometry& g) {
-  if (is_depthwise(g)) return depthwise_packed_size(g);
+  if (is_narrow(g)) return grouped_packed_size(g);
   const Grouping grouping(g);
   return sizeof(int16_t) * grouping.count * grouping.packed;
 }
 
 void conv2d_pack(const Conv2dGeometry& g, const int16_t* weight, void* packed) {
-  if (is_depthwise(g)) return depthwise_pack(g, weight, static_cast<int16_t*>(packed));
+  if (is_narrow(g)) return grouped_pack(g, weight, static_cast<int16_t*>(packed));
   const Grouping grouping(g);
   const int64_t group_ic = g.ic / g.groups, group_oc = g.oc / g.groups;
   const int64_t taps = g.window.kernel[0] * g.window.kernel[1];
@@ -117,7 +117,7 @@ void conv2d_pack(const Conv2dGeometry& g, const int16_t* weight, void* packed) {
 
 void conv2d(const Conv2dArgs& a) {
   const Conv2dGeometry& g = *a.g;
-  if (is_depthwise(g)) return depthwise(a);
+  if (is_narrow(g)) return grouped(a);
   const Grouping grouping(g);
   for (int64_t i = 0; i < grouping.count; ++i) {
     const int64_t groups = std::min(grouping.merged, g.groups - i * grouping.merged);
