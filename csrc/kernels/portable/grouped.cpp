@@ -72,9 +72,10 @@ struct Square {
 };
 
 // Where the taps first..first + n - 1 of a pixel read the channels from `channel` on; `padding` for those
-// outside the image, and for one more behind them.
-void find_taps(const Conv2dArgs& a, int64_t pixel, int64_t first, int64_t n, int64_t channel,
-               const uint8_t* padding, const uint8_t** taps) {
+// outside the image, and for one more behind them. Gives the bytes that lie behind
+// the last of them up to the image's end, or fewer.
+int64_t find_taps(const Conv2dArgs& a, int64_t pixel, int64_t first, int64_t n, int64_t channel,
+                  const uint8_t* padding, const uint8_t** taps) {
   const Conv2dGeometry& g = *a.g;
   const auto [kh, kw] = g.window.kernel;
   const auto [dy, dx] = g.window.dilation;
@@ -91,21 +92,24 @@ void find_taps(const Conv2dArgs& a, int64_t pixel, int64_t first, int64_t n, int
     if (++kx == kw) kx = 0, ++ky;
   }
   taps[n] = padding;
+  const int64_t last_y = std::min(y0 + (kh - 1) * dy, g.h - 1),
+                last_x = std::min(x0 + (kw - 1) * dx, g.w - 1);
+  return ((g.h - last_y) * g.w - last_x) * g.ic - channel;
 }
 
-// acc (8) += taps 0..n - 1, each read from channel c on, of which there are `channels`.
+// acc (8) += taps 0..n - 1, each read from channel c on; `bytes` of them may be read.
 template <class Groups>
-void accumulate_taps(const uint8_t* const* taps, int64_t n, int64_t c, int64_t channels, int32_t zero_point,
+void accumulate_taps(const uint8_t* const* taps, int64_t n, int64_t c, int64_t bytes, int32_t zero_point,
                      const int16_t* w, uint32_t* acc) {
   U32x4 low = load<U32x4>(acc), high = load<U32x4>(acc + 4);
-  const auto copied = [&](int64_t t, int64_t bytes) {
+  const auto copied = [&](int64_t t, int64_t length) {
     uint8_t x[8] = {};
-    std::memcpy(x, taps[t] + c, static_cast<size_t>(bytes));
+    std::memcpy(x, taps[t] + c, static_cast<size_t>(length));
     return centred8(x, zero_point);
   };
-  if (channels < Groups::kInputs)
+  if (bytes < Groups::kInputs)
     Groups::accumulate(
-        n, [&](int64_t t) { return copied(t, channels); }, w, low, high);
+        n, [&](int64_t t) { return copied(t, bytes); }, w, low, high);
   else if constexpr (Groups::kInputs < 8)
     Groups::accumulate(
         n, [&](int64_t t) { return copied(t, Groups::kInputs); }, w, low, high);
@@ -129,20 +133,23 @@ void run(const Conv2dArgs& a) {
     const int64_t pixels = std::min(kRows, a.end * g.ow - pixel);
     for (int64_t strip = 0; strip < g.oc; strip += kBlock) {
       const int64_t n = std::min(kBlock, g.oc - strip), first_ic = strip / 8 * Groups::kInputs;
-      alignas(64) uint32_t bias[kBlock] = {};
-      std::copy_n(a.bias + strip, n, bias);
+      alignas(64) uint32_t bias[kBlock];
+      std::fill_n(std::copy_n(a.bias + strip, n, bias), round_up(n, 8) - n, 0);
       for (int64_t p = 0; p < pixels; ++p) {
         uint32_t* sums = acc + p * kBlock;
-        std::copy_n(bias, round_up(n, 8), sums);
+        for (int64_t c = 0; c < round_up(n, 8); c += 4) store_any(sums + c, load<U32x4>(bias + c));
         for (int64_t first = 0; first < taps; first += kTaps) {
           const int64_t some = std::min(kTaps, taps - first);
-          find_taps(a, pixel + p, first, some, first_ic, padding, found);
+          const int64_t left = find_taps(a, pixel + p, first, some, first_ic, padding, found);
           // (oc / 8, steps, 8, 2)
           const int16_t* w =
               static_cast<const int16_t*>(a.weight) + (strip / 8 * steps + Groups::steps(first)) * 16;
           for (int64_t c = 0; c < n; c += 8, w += 16 * steps) {
+            // The last channels of a pixel are read with some of the next pixel, whose lanes have zero
+            // weights or are not stored. Not so where the image ends.
             const int64_t ic = c / 8 * Groups::kInputs;
-            accumulate_taps<Groups>(found, some, ic, g.ic - first_ic - ic, a.x_zero_point, w, sums + c);
+            const int64_t bytes = left - ic >= 8 ? 8 : g.ic - first_ic - ic;
+            accumulate_taps<Groups>(found, some, ic, bytes, a.x_zero_point, w, sums + c);
           }
         }
       }

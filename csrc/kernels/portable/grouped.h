@@ -7,11 +7,11 @@
 
 namespace icepoint::portable {
 
-/// Groups of one input and one or two output channels, or of 2, 4 or 8 of both, and enough of them to fill a
-/// vector: eight output channels then read eight neighbouring input channels, or four.
+/// Groups of one input and one or two output channels, or of 2, 4 or 8 of both: eight output channels then
+/// read eight neighbouring input channels, or four.
 inline bool is_narrow(const Conv2dGeometry& g) {
   const int64_t ic = g.ic / g.groups, oc = g.oc / g.groups;
-  return g.oc >= 8 && g.groups > 1 && ((ic == 1 && oc <= 2) || (ic == oc && (ic == 2 || ic == 4 || ic == 8)));
+  return g.groups > 1 && ((ic == 1 && oc <= 2) || (ic == oc && (ic == 2 || ic == 4 || ic == 8)));
 }
 
 size_t grouped_packed_size(const Conv2dGeometry&);

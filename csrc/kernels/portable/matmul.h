@@ -94,9 +94,12 @@ void matmul(const Matmul& m, const Gather& gather) {
     for (int64_t block = m.lane_begin / kPanel * kPanel; block < m.lane_end; block += kBlock) {
       const int64_t block_end = std::min(block + kBlock, m.lane_end);
       const int64_t padded_end = std::min(round_up(block_end, kPanel), round_up(m.lanes, 4));
-      alignas(64) uint32_t bias[kBlock] = {};
-      std::copy_n(m.bias + block, std::min(padded_end, m.lanes) - block, bias);
-      for (int64_t r = 0; r < rows; ++r) std::copy_n(bias, padded_end - block, acc + r * kBlock);
+      alignas(64) uint32_t bias[kBlock];
+      const int64_t lanes = std::min(padded_end, m.lanes) - block;
+      std::fill_n(std::copy_n(m.bias + block, lanes, bias), padded_end - block - lanes, 0);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t lane = 0; lane < padded_end - block; lane += 4)
+          store_any(acc + r * kBlock + lane, load<U32x4>(bias + lane));
 
       for (int64_t k = 0; k < m.k; k += kChunk) {
         const int64_t k_end = std::min(k + kChunk, m.k), pairs = (k_end - k + 1) / 2;

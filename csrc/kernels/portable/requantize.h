@@ -25,8 +25,16 @@ class Requant4 {
     }
   }
 
+  static constexpr int32_t kLeastShift = 32;
+
   static bool possible(const int32_t* shift) {
-    return std::min(std::min(shift[0], shift[1]), std::min(shift[2], shift[3])) >= 32;
+    return std::min(std::min(shift[0], shift[1]), std::min(shift[2], shift[3])) >= kLeastShift;
+  }
+
+  static Requant4 same(int32_t multiplier, int32_t shift, int32_t zero_point) {
+    const int32_t multipliers[4] = {multiplier, multiplier, multiplier, multiplier};
+    const int32_t shifts[4] = {shift, shift, shift, shift};
+    return {multipliers, shifts, zero_point};
   }
 
   /// max(code, 0) of each channel, not yet clamped to lo..hi.

@@ -19,7 +19,7 @@ using I32x4 = int32_t __attribute__((vector_size(16)));
 using U32x4 = uint32_t __attribute__((vector_size(16)));
 using U64x2 = uint64_t __attribute__((vector_size(16)));
 
-/// Lane i: a[2i] b[2i] + a[2i+1] b[2i+1] for values in -2047..2047, so exact.
+/// Lane i: a[2i] b[2i] + a[2i+1] b[2i+1], exact where the sum is less than 2^31.
 inline U32x4 dot_pairs(I16x8 a, I16x8 b) {
 #if defined(__SSE2__)
   return (U32x4)_mm_madd_epi16((__m128i)a, (__m128i)b);
