@@ -72,8 +72,8 @@ struct Square {
 };
 
 // Where the taps first..first + n - 1 of a pixel read the channels from `channel` on; `padding` for those
-// outside the image, and for one more behind them. Gives the bytes that lie behind
-// the last of them up to the image's end, or fewer.
+// outside the image, and for one more behind them. Returns how many bytes every tap may read before the image
+// ends, or fewer.
 int64_t find_taps(const Conv2dArgs& a, int64_t pixel, int64_t first, int64_t n, int64_t channel,
                   const uint8_t* padding, const uint8_t** taps) {
   const Conv2dGeometry& g = *a.g;

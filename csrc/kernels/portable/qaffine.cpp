@@ -47,7 +47,7 @@ void eight_channels(const AffineArgs& a, int64_t c, int64_t begin, int64_t end) 
   const uint8_t* x = a.x + begin * step + c;
   uint8_t* y = a.y + begin * step + c;
   for (int64_t p = begin; p < end; ++p, x += step, y += step) {
-    const I16x8 centred = centred8(x, x_zero), shifted = centred << 6;
+    const I16x8 centred = centred8(x, x_zero), shifted = centred * int16_t{64};
     store8(low(zip_low(shifted, centred)), high(zip_high(shifted, centred)), lo, hi, y);
   }
 }

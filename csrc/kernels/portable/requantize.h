@@ -44,7 +44,7 @@ class Requant4 {
                                     mul_even(odd_to_even(x), odd_to_even(multiplier_)) + odd_offset_);
     high &= high > 0;
     // SSE2 shifts all lanes alike. 2 high < 2^32 times 2^(63-shift) <= 2^31, and the upper half of that.
-    const U32x4 twice = (U32x4)(high + high);
+    const U32x4 twice = (U32x4)high << 1;
     return (I32x4)high_halves(mul_even(twice, scale_), mul_even(odd_to_even(twice), odd_to_even(scale_)));
   }
 
