@@ -35,9 +35,9 @@ class Affine4 {
   }
 
  private:
-  I16x8 multiplier_;
-  U32x4 offset_, scale_;
-  I32x4 zero_point_;
+  I16x8 multiplier_{};
+  U32x4 offset_{}, scale_{};
+  I32x4 zero_point_{};
 };
 
 void eight_channels(const AffineArgs& a, int64_t c, int64_t begin, int64_t end) {

@@ -15,14 +15,15 @@ namespace icepoint::portable {
 class Requant4 {
  public:
   Requant4(const int32_t* multiplier, const int32_t* shift, int32_t zero_point) {
+    uint64_t offset[4];
     for (int i = 0; i < 4; ++i) {
       multiplier_[i] = static_cast<uint32_t>(multiplier[i]);
-      const uint64_t offset = (uint64_t{1} << (shift[i] - 1)) +
-                              (static_cast<uint64_t>(zero_point) << shift[i]) -
-                              (uint64_t{multiplier_[i]} << 31);
-      (i % 2 == 0 ? even_offset_ : odd_offset_)[i / 2] = offset;
+      offset[i] = (uint64_t{1} << (shift[i] - 1)) + (static_cast<uint64_t>(zero_point) << shift[i]) -
+                  (uint64_t{multiplier_[i]} << 31);
       scale_[i] = uint32_t{1} << (63 - shift[i]);
     }
+    even_offset_ = U64x2{offset[0], offset[2]};
+    odd_offset_ = U64x2{offset[1], offset[3]};
   }
 
   static constexpr int32_t kLeastShift = 32;
@@ -49,7 +50,7 @@ class Requant4 {
   }
 
  private:
-  U32x4 multiplier_, scale_;
+  U32x4 multiplier_{}, scale_{};
   U64x2 even_offset_, odd_offset_;
 };
 
