@@ -108,6 +108,21 @@ TEST_P(ConvTables, Depthwise) {
   }
 }
 
+TEST_P(ConvTables, NarrowGroups) {
+  for (uint32_t seed = 1500; seed < 1650; ++seed) {
+    CaseData data(seed);
+    ConvCase c;
+    const int64_t width = data.one_of<int64_t>({2, 4, 8});
+    c.groups = data.one_of<int64_t>({1, 2, 3, 5, 16, 17, 33});
+    c.x = {data.pick(1, 9), data.pick(1, 9), c.groups * width};
+    c.oc = c.groups * width;
+    c.window = any_window(data, c.x, data.chance(5) ? 9 : 4);
+    c.requantize = !data.chance(4);
+    expect_equal_conv(table(), c, data);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST_P(ConvTables, EveryBlockEdge) {
   // Channels around the widths of vectors, panels and blocks; sums longer than any buffer.
   uint32_t seed = 2000;

@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "kernels/kernels.h"
-#include "kernels/portable/vec.h"
+#include "kernels/portable/requantize.h"
 
 namespace icepoint::portable {
 
@@ -69,30 +69,6 @@ inline void accumulate_rows(const int16_t* x, int64_t x_step, int64_t rows, cons
   for (; r < rows; ++r) accumulate<1, V>(x + r * x_step, x_step, w, pairs, acc + r * kBlock);
 }
 
-/// Rows r < rows of y, y_step apart from y[index] on: Q(acc[r][i]) of channel first + i for i < n, or
-/// acc itself where q is null.
-inline void store_rows(const Requant* q, const uint32_t* acc, int64_t rows, int64_t first, int64_t n, void* y,
-                       int64_t index, int64_t y_step) {
-  if (q == nullptr) {
-    for (int64_t r = 0; r < rows; ++r)
-      std::memcpy(static_cast<int32_t*>(y) + index + r * y_step, acc + r * kBlock, n * sizeof(int32_t));
-    return;
-  }
-  const int32_t lo = q->lo, hi = q->hi;
-  // Channels are the outer loop, so that a channel's multiplier and shift stay in registers.
-  for (int64_t i = 0; i < n; ++i) {
-    const int64_t multiplier = q->multiplier[first + i];
-    const int32_t shift = q->shift[first + i];
-    // Rounding term and zero point in one: 2^53 + 255 * 2^54 + 2^62 < 2^63.
-    const int64_t offset = (int64_t{1} << (shift - 1)) + (int64_t{q->zero_point} << shift);
-    uint8_t* to = static_cast<uint8_t*>(y) + index + i;
-    for (int64_t r = 0; r < rows; ++r) {
-      const int64_t code = (static_cast<int32_t>(acc[r * kBlock + i]) * multiplier + offset) >> shift;
-      to[r * y_step] = static_cast<uint8_t>(std::clamp<int64_t>(code, lo, hi));
-    }
-  }
-}
-
 /// One multiplication: output rows `begin`..`end`, lanes `lane_begin`..`lane_end` of it.
 struct Matmul {
   const int16_t* packed;
@@ -118,9 +94,12 @@ void matmul(const Matmul& m, const Gather& gather) {
     for (int64_t block = m.lane_begin / kPanel * kPanel; block < m.lane_end; block += kBlock) {
       const int64_t block_end = std::min(block + kBlock, m.lane_end);
       const int64_t padded_end = std::min(round_up(block_end, kPanel), round_up(m.lanes, 4));
-      for (int64_t lane = block; lane < padded_end; ++lane)
-        for (int64_t r = 0; r < rows; ++r)
-          acc[r * kBlock + lane - block] = lane < m.lanes ? static_cast<uint32_t>(m.bias[lane]) : 0;
+      alignas(64) uint32_t bias[kBlock];
+      const int64_t lanes = std::min(padded_end, m.lanes) - block;
+      std::fill_n(std::copy_n(m.bias + block, lanes, bias), padded_end - block - lanes, 0);
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t lane = 0; lane < padded_end - block; lane += 4)
+          store_any(acc + r * kBlock + lane, load<U32x4>(bias + lane));
 
       for (int64_t k = 0; k < m.k; k += kChunk) {
         const int64_t k_end = std::min(k + kChunk, m.k), pairs = (k_end - k + 1) / 2;
@@ -149,7 +128,7 @@ void matmul(const Matmul& m, const Gather& gather) {
       }
 
       const int64_t first = std::max(block, m.lane_begin);
-      store_rows(m.requant, acc + first - block, rows, m.channel + first, block_end - first, m.y,
+      store_rows(m.requant, acc + first - block, kBlock, rows, m.channel + first, block_end - first, m.y,
                  row * m.y_step + m.channel + first, m.y_step);
     }
   }

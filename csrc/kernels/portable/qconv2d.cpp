@@ -1,5 +1,5 @@
-// Portable qconv2d: a multiplication over gathered patches, or channel by channel where it is depthwise.
-#include "kernels/portable/depthwise.h"
+// Portable qconv2d: a multiplication over gathered patches, or lane by lane where groups are narrow.
+#include "kernels/portable/grouped.h"
 #include "kernels/portable/matmul.h"
 #include "kernels/portable/table.h"
 
@@ -28,9 +28,11 @@ struct Grouping {
 class Patches {
  public:
   Patches(const Conv2dArgs& a, int64_t first, int64_t ic)
-      : a_(a), g_(*a.g), first_(first), ic_(ic), kw_(g_.window.kernel[1]) {
+      : a_(a), g_(*a.g), first_(first), ic_(ic), kh_(g_.window.kernel[0]), kw_(g_.window.kernel[1]) {
     // With all channels and neighbouring columns, the taps of one kernel row lie together.
     taps_ = ic == g_.ic && g_.window.dilation[1] == 1 ? kw_ : 1;
+    // Few channels: a kernel row is one vector, and nearly every patch lies inside its image.
+    short_runs_ = taps_ == kw_ && kw_ * ic <= 8 && ic == g_.ic;
   }
 
   // Values k..k_end - 1 of `pixels` patches from `pixel` on, kStep apart.
@@ -57,6 +59,15 @@ class Patches {
     const uint8_t* end = image + g_.h * g_.w * g_.ic;
     const int64_t y0 = oy * g_.window.stride[0] - g_.window.padding[0];
     const int64_t x0 = ox * g_.window.stride[1] - g_.window.padding[1];
+    if (short_runs_ && left == kh_ * taps_ * ic_ && y0 >= 0 && x0 >= 0 && x0 + kw_ <= g_.w) {
+      const int64_t step = g_.window.dilation[0] * g_.w * ic_;
+      const uint8_t* x = image + (y0 * g_.w + x0) * ic_;
+      if (end - x >= (kh_ - 1) * step + 8) {
+        for (int64_t ky = 0; ky < kh_; ++ky, x += step, to += kw_ * ic_)
+          store_any(to, centred8(x, a_.x_zero_point));
+        return;
+      }
+    }
     while (left > 0) {
       const int64_t values = std::min(taps_ * ic_ - at.skip, left);
       const int64_t iy = y0 + at.ky * g_.window.dilation[0], ix = x0 + at.kx * g_.window.dilation[1];
@@ -85,19 +96,20 @@ class Patches {
 
   const Conv2dArgs& a_;
   const Conv2dGeometry& g_;
-  int64_t first_, ic_, kw_, taps_;
+  int64_t first_, ic_, kh_, kw_, taps_;
+  bool short_runs_;
 };
 
 }  // namespace
 
 size_t conv2d_packed_size(const Conv2dGeometry& g) {
-  if (is_depthwise(g)) return depthwise_packed_size(g);
+  if (is_narrow(g)) return grouped_packed_size(g);
   const Grouping grouping(g);
   return sizeof(int16_t) * grouping.count * grouping.packed;
 }
 
 void conv2d_pack(const Conv2dGeometry& g, const int16_t* weight, void* packed) {
-  if (is_depthwise(g)) return depthwise_pack(g, weight, static_cast<int16_t*>(packed));
+  if (is_narrow(g)) return grouped_pack(g, weight, static_cast<int16_t*>(packed));
   const Grouping grouping(g);
   const int64_t group_ic = g.ic / g.groups, group_oc = g.oc / g.groups;
   const int64_t taps = g.window.kernel[0] * g.window.kernel[1];
@@ -117,7 +129,7 @@ void conv2d_pack(const Conv2dGeometry& g, const int16_t* weight, void* packed) {
 
 void conv2d(const Conv2dArgs& a) {
   const Conv2dGeometry& g = *a.g;
-  if (is_depthwise(g)) return depthwise(a);
+  if (is_narrow(g)) return grouped(a);
   const Grouping grouping(g);
   for (int64_t i = 0; i < grouping.count; ++i) {
     const int64_t groups = std::min(grouping.merged, g.groups - i * grouping.merged);

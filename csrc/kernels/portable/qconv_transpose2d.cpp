@@ -83,7 +83,7 @@ void conv_transpose2d(const ConvTranspose2dArgs& a) {
           for (int64_t i = 0; i < round_up(n, 8); ++i)
             acc[i] = i < n ? static_cast<uint32_t>(a.bias[channel + i]) : 0;
           accumulate_pixel(a, image, row % g.oh, ox, group, oc, n, acc);
-          store_rows(a.requant, acc, 1, channel, n, a.y, (row * g.ow + ox) * g.oc + channel, g.oc);
+          store_rows(a.requant, acc, kBlock, 1, channel, n, a.y, (row * g.ow + ox) * g.oc + channel, g.oc);
         }
       }
     }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/requantize.h"
+#include "kernels/portable/requantize.h"
 #include "kernels/portable/table.h"
 
 namespace icepoint::portable {
@@ -26,6 +27,24 @@ void max_pool2d(const MaxPool2dArgs& a) {
   }
 }
 
+namespace {
+
+// y[c] = Q(sum[c]) for c < n.
+void store_sums(const AvgPool2dArgs& a, int32_t multiplier, int32_t shift, const int32_t* sum, int64_t n,
+                uint8_t* y) {
+  const int32_t zero_point = a.y_zero_point, lo = a.lo, hi = a.hi;
+  int64_t c = 0;
+  if (shift >= Requant4::kLeastShift && n >= 8) {
+    const Requant4 q = Requant4::same(multiplier, shift, zero_point);
+    for (; c + 8 <= n; c += 8)
+      store8(q(load_any<U32x4>(sum + c)), q(load_any<U32x4>(sum + c + 4)), lo, hi, y + c);
+  }
+  for (; c < n; ++c)
+    y[c] = static_cast<uint8_t>(requantize_clamp(sum[c], multiplier, shift, zero_point, lo, hi));
+}
+
+}  // namespace
+
 void avg_pool2d(const AvgPool2dArgs& a) {
   constexpr int64_t kChannels = 256;  // whose sums are held
   int32_t sum[kChannels];
@@ -45,9 +64,7 @@ void avg_pool2d(const AvgPool2dArgs& a) {
           for (int64_t i = 0; i < a.cols.count[ox]; ++i, x += a.c)
             for (int64_t c = 0; c < n; ++c) sum[c] += x[c];
         }
-        for (int64_t c = 0; c < n; ++c)
-          y[first + c] =
-              static_cast<uint8_t>(requantize_clamp(sum[c], multiplier, shift, a.y_zero_point, a.lo, a.hi));
+        store_sums(a, multiplier, shift, sum, n, y + first);
       }
     }
   }

@@ -1,5 +1,7 @@
 // Portable quantize: the same division and rounding, without a call for each element.
+#include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "kernels/portable/table.h"
 #include "kernels/portable/vec.h"
@@ -22,9 +24,8 @@ inline F32x4 clamped(F32x4 v, float lo, float hi) {
   return v > least ? v : least;
 }
 
-// y[0..n-1] from x[0..n-1], n <= 4.
-template <class Code>
-inline void quantize4(const float* x, int64_t n, const QuantizeArgs& a, Code* y) {
+// Codes of x[0..n-1], n <= 4.
+inline I32x4 codes4(const float* x, int64_t n, const QuantizeArgs& a) {
   F32x4 v{};
   std::memcpy(&v, x, n * sizeof(float));
   v /= a.scale;
@@ -32,16 +33,21 @@ inline void quantize4(const float* x, int64_t n, const QuantizeArgs& a, Code* y)
   v = clamped(v, -kFar, kFar);
   v = (v + kRound) - kRound + static_cast<float>(a.zero_point);
   v = clamped(v, static_cast<float>(a.lo), static_cast<float>(a.hi));
-  const I32x4 code = __builtin_convertvector(v, I32x4);
-  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<Code>(code[i]);
+  return __builtin_convertvector(v, I32x4);
 }
 
 template <class Code>
 void quantize_as(const QuantizeArgs& args, Code* y) {
   const QuantizeArgs a = args;  // a copy, because a store to y might change `args` for all the compiler knows
   int64_t i = a.begin;
-  for (; i + 4 <= a.end; i += 4) quantize4(a.x + i, 4, a, y + i);
-  if (i < a.end) quantize4(a.x + i, a.end - i, a, y + i);
+  if constexpr (std::is_same_v<Code, uint8_t>)
+    for (; i + 8 <= a.end; i += 8)
+      store8(codes4(a.x + i, 4, a), codes4(a.x + i + 4, 4, a), a.lo, a.hi, y + i);
+  for (; i < a.end; i += 4) {
+    const int64_t n = std::min<int64_t>(a.end - i, 4);
+    const I32x4 codes = codes4(a.x + i, n, a);
+    for (int64_t j = 0; j < n; ++j) y[i + j] = static_cast<Code>(codes[j]);
+  }
 }
 
 }  // namespace

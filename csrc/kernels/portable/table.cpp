@@ -18,10 +18,10 @@ const Kernels& portable_table() {
       .max_pool2d = portable::max_pool2d,
       .avg_pool2d = portable::avg_pool2d,
       .add = portable::add,
-      // The reference's own loops: a 64-bit product, a shift per channel, or a load a byte, for
-      // which SSE2 and NEON have no vector form; bilinear's inner loop vectorizes as it stands.
-      .mul = reference::mul,
-      .affine = reference::affine,
+      .mul = portable::mul,
+      .affine = portable::affine,
+      // The reference's own loops: a load a byte has no vector form, and bilinear's inner loop vectorizes
+      // as it stands.
       .lookup = reference::lookup,
       .clamp = portable::clamp,
       .upsample_bilinear = reference::upsample_bilinear,

@@ -19,6 +19,8 @@ void conv_transpose2d(const ConvTranspose2dArgs&);
 void max_pool2d(const MaxPool2dArgs&);
 void avg_pool2d(const AvgPool2dArgs&);
 void add(const AddArgs&);
+void mul(const MulArgs&);
+void affine(const AffineArgs&);
 void clamp(const ClampArgs&);
 void quantize(const QuantizeArgs&);
 

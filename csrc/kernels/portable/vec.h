@@ -17,8 +17,9 @@ using I16x8 = int16_t __attribute__((vector_size(16)));
 using U8x8 = uint8_t __attribute__((vector_size(8)));
 using I32x4 = int32_t __attribute__((vector_size(16)));
 using U32x4 = uint32_t __attribute__((vector_size(16)));
+using U64x2 = uint64_t __attribute__((vector_size(16)));
 
-/// Lane i: a[2i] b[2i] + a[2i+1] b[2i+1] for values in -2047..2047, so exact.
+/// Lane i: a[2i] b[2i] + a[2i+1] b[2i+1], exact where the sum is less than 2^31.
 inline U32x4 dot_pairs(I16x8 a, I16x8 b) {
 #if defined(__SSE2__)
   return (U32x4)_mm_madd_epi16((__m128i)a, (__m128i)b);
@@ -27,6 +28,25 @@ inline U32x4 dot_pairs(I16x8 a, I16x8 b) {
   const I32x4 b_low = (I32x4)((U32x4)b << 16) >> 16, b_high = (I32x4)b >> 16;
   return (U32x4)(a_low * b_low + a_high * b_high);
 #endif
+}
+
+/// Lanes 0 and 2: a[2i] b[2i] whole.
+inline U64x2 mul_even(U32x4 a, U32x4 b) {
+#if defined(__SSE2__)
+  return (U64x2)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return U64x2{uint64_t{a[0]} * b[0], uint64_t{a[2]} * b[2]};
+#endif
+}
+
+/// Lanes 1 and 3 in the places of 0 and 2.
+inline U32x4 odd_to_even(U32x4 v) {
+  return __builtin_shufflevector(v, v, 1, 1, 3, 3);
+}
+
+/// The upper 32 bits of even[0], odd[0], even[1], odd[1].
+inline U32x4 high_halves(U64x2 even, U64x2 odd) {
+  return __builtin_shufflevector((U32x4)even, (U32x4)odd, 1, 5, 3, 7);
 }
 
 /// The vector at `p`, which is 16-byte aligned (load) or anywhere (load_any, store_any).
