@@ -13,6 +13,13 @@ void check_value_shape(const Shape& shape, const std::string& who) {
           kMaxValueBytes, " bytes");
 }
 
+void count_positions(int64_t positions, const Scope& s) {
+  s.counters->positions += positions;
+  require(s.counters->positions <= kMaxPositions, s.who,
+          ": the pools and moves of this graph look up more than ", kMaxPositions,
+          " rows, columns and channels");
+}
+
 void require_rank3(const Scope& s) {
   require(s.x().shape.size() == 3, s.who, ": its input is ", to_string(s.x().shape),
           ", expected (channels, height, width)");

@@ -12,14 +12,20 @@
 
 namespace icepoint {
 
+/// Work and tables that grow with shapes and not with the file, counted over the whole graph.
+struct Counters {
+  int64_t pool_windows = 0;  // up to kMaxPoolWindows
+  int64_t positions = 0;     // up to kMaxPositions
+};
+
 /// One node while it is checked. Its inputs and y have been checked already.
 struct Scope {
   const Node& node;
   std::string who;                       // "ops[12]", opens every message
   std::vector<const ValueInfo*> inputs;  // as many as the operator takes
   QParams y;                             // of the output
-  int64_t* pool_windows;                 // counted over the whole graph, up to kMaxPoolWindows
-  std::optional<Bounds> bounds;          // filled where the node accumulates
+  Counters* counters;
+  std::optional<Bounds> bounds;  // filled where the node accumulates
 
   const ValueInfo& x() const { return *inputs[0]; }
   std::string at(const std::string& field) const { return who + "." + field; }
@@ -39,6 +45,9 @@ inline size_t channel_axis(const Shape& shape) {
 
 /// Requires rank 1..3, dimensions of at least 1 and at most kMaxValueBytes elements.
 void check_value_shape(const Shape& shape, const std::string& who);
+
+/// Counts positions that the node's layer will hold tables of.
+void count_positions(int64_t positions, const Scope& s);
 
 void require_rank3(const Scope& s);
 void require_code_range(int64_t lo, int64_t hi, const QParams& q, const Scope& s);

@@ -66,7 +66,7 @@ class Walk {
 
   void node(size_t i) {
     const Node& node = graph_.nodes[i];
-    Scope s{node, place("ops", i), {}, {}, &pool_windows_, {}};
+    Scope s{node, place("ops", i), {}, {}, &counters_, {}};
     name(node.name, s.who);
     const auto own = static_cast<int64_t>(proof_.values.size());
     for (int64_t v : node.inputs) {
@@ -90,6 +90,7 @@ class Walk {
   void outputs() {
     require(!graph_.outputs.empty(), "outputs: none, expected at least 1");
     std::unordered_set<int64_t> seen;
+    int64_t bytes = 0;
     for (size_t i = 0; i < graph_.outputs.size(); ++i) {
       const int64_t v = graph_.outputs[i];
       // An input that leaves unchanged would be no model; the executor need not know the case.
@@ -97,6 +98,11 @@ class Walk {
                     place("outputs", i));
       require(seen.insert(v).second, place("outputs", i), ": value ", v, " is listed twice");
       used_[static_cast<size_t>(v)] = true;
+      // Reshaped in place, a thousand outputs share one piece of the arena and are arrays of their own for
+      // the caller.
+      bytes += *numel(proof_.values[static_cast<size_t>(v)].shape);
+      require(bytes <= kMaxOutputBytes, place("outputs", i), ": the outputs of one image have more than ",
+              kMaxOutputBytes, " bytes");
     }
   }
 
@@ -104,7 +110,7 @@ class Walk {
   Proof proof_;  // values is reserved whole: Scope keeps pointers into it
   std::vector<bool> used_;
   std::unordered_set<std::string> names_;
-  int64_t pool_windows_ = 0;
+  Counters counters_;
 };
 
 }  // namespace

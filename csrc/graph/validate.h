@@ -33,6 +33,10 @@ inline constexpr int64_t kMaxValueBytes = int64_t{1} << 28;   // one value of on
 inline constexpr int64_t kMaxTaps = int64_t{1} << 23;         // of a pool
 inline constexpr int64_t kMaxPoolWindows = int64_t{1} << 26;  // of all pools of one image
 inline constexpr int64_t kMaxDivisors = int64_t{1} << 16;     // of a pool
+// Rows, columns and channels that all pools and moves of a graph look up, and bytes of all its outputs: a
+// file of a few bytes could otherwise ask for tables and arrays without end.
+inline constexpr int64_t kMaxPositions = int64_t{1} << 24;
+inline constexpr int64_t kMaxOutputBytes = int64_t{1} << 30;  // of one image
 
 /// Checks every rule of docs/numerics.md and docs/format.md that a graph can break and infers the
 /// shapes. Throws std::invalid_argument that names the place: "ops[12].stride: 0 is not in 1..65535".

@@ -13,10 +13,17 @@ size_t require_axis(int64_t axis, const Scope& s) {
   return static_cast<size_t>(axis);
 }
 
+// A move's layer holds maps of every axis of its output.
+Shape moved(Shape y, const Scope& s) {
+  check_value_shape(y, s.who);
+  count_positions(std::accumulate(y.begin(), y.end(), int64_t{0}), s);
+  return y;
+}
+
 Shape upsampled(const std::array<int64_t, 2>& output_size, const Scope& s) {
   require_rank3(s);
   for (int64_t d : output_size) require_range(d, 1, kMaxWindow, s.at("output_size"));
-  return {s.x().shape[0], output_size[0], output_size[1]};
+  return moved({s.x().shape[0], output_size[0], output_size[1]}, s);
 }
 
 }  // namespace
@@ -48,7 +55,7 @@ Shape check(const Slice& op, Scope& s) {
   require_range(op.start, 0, op.stop - 1, s.at("start"));
   require_range(op.step, 1, kMaxValueBytes, s.at("step"));
   y[axis] = (op.stop - op.start + op.step - 1) / op.step;
-  return y;
+  return moved(std::move(y), s);
 }
 
 Shape check(const PermuteChannels& op, Scope& s) {
@@ -60,7 +67,7 @@ Shape check(const PermuteChannels& op, Scope& s) {
     if (seen[static_cast<size_t>(c)]) fail(s.at("order"), ": ", c, " occurs twice");
     seen[static_cast<size_t>(c)] = true;
   }
-  return s.x().shape;
+  return moved(s.x().shape, s);
 }
 
 Shape check(const Reshape& op, Scope& s) {
@@ -82,8 +89,9 @@ Shape check(const Pad& op, Scope& s) {
   for (size_t side = 0; side < 4; ++side)
     require(!reflect || op.padding[side] < x[1 + side % 2], s.at("padding"), ": ", op.padding[side],
             " reflects more than the input ", to_string(x));
-  return {x[0] + op.channels[0] + op.channels[1], x[1] + op.padding[0] + op.padding[2],
-          x[2] + op.padding[1] + op.padding[3]};
+  return moved({x[0] + op.channels[0] + op.channels[1], x[1] + op.padding[0] + op.padding[2],
+                x[2] + op.padding[1] + op.padding[3]},
+               s);
 }
 
 Shape check(const UpsampleNearest& op, Scope& s) {

@@ -31,8 +31,9 @@ void require_no_empty_window(const Window& w, int axis, int64_t in, int64_t out,
 // Work that grows with the output and not with the file is bounded over the whole graph.
 void count_windows(const Shape& y, const Scope& s) {
   check_value_shape(y, s.who);
-  *s.pool_windows += y[1] * y[2];
-  require(*s.pool_windows <= kMaxPoolWindows, s.who, ": the pools of this graph have more than ",
+  count_positions(y[1] + y[2], s);
+  s.counters->pool_windows += y[1] * y[2];
+  require(s.counters->pool_windows <= kMaxPoolWindows, s.who, ": the pools of this graph have more than ",
           kMaxPoolWindows, " windows");
 }
 

@@ -14,6 +14,9 @@ struct Axis {
   std::vector<int32_t> begin, count, extent;
   int32_t step = 1;
 
+  void reserve(int64_t size) {
+    for (auto* list : {&begin, &count, &extent}) list->reserve(static_cast<size_t>(size));
+  }
   void add(int64_t first, int64_t taps, int64_t padded_taps) {
     begin.push_back(static_cast<int32_t>(first));
     count.push_back(static_cast<int32_t>(taps));
@@ -29,6 +32,7 @@ Axis window_axis(const Window& window, int axis, int64_t in, bool ceil_mode, con
   Axis a;
   a.step = static_cast<int32_t>(step);
   const int64_t out = window_output(window, axis, in, ceil_mode);
+  a.reserve(out);
   for (int64_t o = 0; o < out; ++o) {
     const int64_t first = o * window.stride[axis] - window.padding[axis];
     // Taps j in skipped..stop-1 lie in 0..in-1; ceil_mode may push the last window past the padding.
@@ -46,6 +50,7 @@ Axis window_axis(const Window& window, int axis, int64_t in, bool ceil_mode, con
 // torch: from floor(o in / out) to ceil((o + 1) in / out)
 Axis adaptive_axis(int64_t in, int64_t out) {
   Axis a;
+  a.reserve(out);
   for (int64_t o = 0; o < out; ++o) {
     const int64_t first = o * in / out, taps = ((o + 1) * in + out - 1) / out - first;
     a.add(first, taps, taps);
