@@ -1,6 +1,8 @@
 // qconcat prepared: inputs side by side along one axis, each through a table where its qparams differ.
+#include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <iterator>
 
 #include "core/requantize.h"
 #include "layers/layers.h"
@@ -12,7 +14,7 @@ namespace {
 class QConcatLayer final : public Layer {
  public:
   struct Part {
-    int64_t h, run;              // rows, and the bytes that lie together between two other inputs'
+    int64_t first, h, run;  // first row in y, rows, and the bytes that lie together between two other inputs'
     std::vector<uint8_t> table;  // empty: the bytes move unchanged
   };
 
@@ -42,12 +44,13 @@ class QConcatLayer final : public Layer {
  private:
   // Axis 0: row `unit` of y is one row of one input.
   void stacked_row(const uint8_t* const* xs, uint8_t* y, int64_t unit) const {
-    const int64_t image = unit / h_;
-    int64_t row = unit % h_;
-    size_t i = 0;
-    while (row >= parts_[i].h) row -= parts_[i++].h;
-    const int64_t bytes = parts_[i].run;
-    move(parts_[i], xs[i] + (image * parts_[i].h + row) * bytes, y + unit * bytes);
+    const int64_t image = unit / h_, row = unit % h_;
+    // Of 10^5 inputs, too, the one that holds the row is found without looking at all of them.
+    const auto behind = std::upper_bound(parts_.begin(), parts_.end(), row,
+                                         [](int64_t r, const Part& part) { return r < part.first; });
+    const Part& part = *std::prev(behind);
+    const uint8_t* x = xs[&part - parts_.data()];
+    move(part, x + (image * part.h + row - part.first) * part.run, y + unit * part.run);
   }
 
   // Axes 1 and 2: row `unit` of y is steps_ times one run of each input.
@@ -87,7 +90,8 @@ LayerPtr make_qconcat(const Kernels& kernels, std::span<const Extent> xs, int ax
   std::vector<QConcatLayer::Part> parts;
   int64_t h = 0;
   for (size_t i = 0; i < xs.size(); ++i) {
-    QConcatLayer::Part part{.h = xs[i].h, .run = axis == 2 ? xs[i].c : xs[i].w * xs[i].c, .table = {}};
+    QConcatLayer::Part part{
+        .first = h, .h = xs[i].h, .run = axis == 2 ? xs[i].c : xs[i].w * xs[i].c, .table = {}};
     if (!identity[i]) {
       part.table.resize(256);
       for (int32_t code = 0; code < 256; ++code)

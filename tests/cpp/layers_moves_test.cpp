@@ -1,4 +1,6 @@
 // Byte moves: index maps against torch's numbers, reshape, concat, whole and in pieces.
+#include <chrono>
+
 #include "table_cases.h"
 
 namespace icepoint {
@@ -144,6 +146,25 @@ TEST(Reshape, FlattenIsChannelMajor) {
   EXPECT_EQ(run_whole(*flatten, {{1, 11, 2, 12, 3, 13}}, 1, 6), (Bytes{1, 2, 3, 11, 12, 13}));
   const LayerPtr back = make_reshape({1, 1, 6}, false, {1, 3, 2}, true);
   EXPECT_EQ(run_whole(*back, {{1, 2, 3, 11, 12, 13}}, 1, 6), (Bytes{1, 11, 2, 12, 3, 13}));
+}
+
+TEST(Concat, OfManyRowsTakesTimeInProportion) {
+  constexpr int64_t kInputs = 400'000;
+  const std::vector<Extent> extents(kInputs, {1, 1, 1});
+  const std::vector<int32_t> zeros(kInputs, 0), shift(kInputs, 54);
+  const LayerPtr layer =
+      make_qconcat(kernels(), extents, 0, zeros, zeros, shift, std::vector<bool>(kInputs, true), {});
+  Bytes x(kInputs), y(kInputs);
+  std::vector<const uint8_t*> xs;
+  for (int64_t i = 0; i < kInputs; ++i) {
+    x[i] = static_cast<uint8_t>(i % 251);
+    xs.push_back(&x[i]);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  layer->run(xs.data(), y.data(), 1, 0, layer->units(1));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_EQ(y, x);
+  EXPECT_LT(seconds.count(), 5.0);  // of the order of 0.05 s; a search through all inputs takes a minute
 }
 
 TEST(Concat, PutsInputsSideBySide) {
