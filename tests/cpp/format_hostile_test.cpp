@@ -153,9 +153,11 @@ TEST(FormatHostile, HugeListsEndQuickly) {
             }),
             "inputs[0].name: absent");
   std::string chain;
-  for (int i = 0; i < 100'001; ++i)
-    chain += (i ? "," : "") + std::string("{\"hi\":1,\"inputs\":[") + std::to_string(i) +
-             "],\"lo\":0,\"name\":\"" + std::to_string(i) + "\",\"op\":\"clamp\"}";
+  for (int i = 0; i < 100'001; ++i) {
+    const std::string number = std::to_string(i);
+    chain.append(i ? "," : "").append("{\"hi\":1,\"inputs\":[").append(number);
+    chain.append("],\"lo\":0,\"name\":\"").append(number).append("\",\"op\":\"clamp\"}");
+  }
   const std::string input = "{\"bits\":8,\"name\":\"x\",\"scale\":1,\"shape\":[1],\"zero_point\":0}";
   EXPECT_EQ(refusal([&] {
               parse_graph(
