@@ -33,6 +33,16 @@ std::string value_name(const Json& model, size_t v) {
   return (v < inputs ? model["inputs"][v] : model["ops"][v - inputs])["name"].get<std::string>();
 }
 
+/// Up to ten texts of a list, and how many there are: a stranger's layer may read 100,000 values, and a table
+/// is as wide as its widest cell.
+template <class Text>
+std::string list_text(size_t size, const Text& text) {
+  constexpr size_t kShown = 10;
+  std::string list;
+  for (size_t i = 0; i < std::min(size, kShown); ++i) list += (i ? ", " : "") + text(i);
+  return size > kShown ? list + ", ... (" + std::to_string(size) + ")" : list;
+}
+
 void print_layers(const Json& model) {
   Table table({"layer", "op", "reads", "output", ">scale", ">zero", ">bits", ">weight bits", ">MACs",
                ">params", ">bytes", ">headroom"});
@@ -47,21 +57,17 @@ void print_layers(const Json& model) {
   };
   for (const Json& input : model["inputs"]) add(input, "input", "", Json::object());
   for (const Json& op : model["ops"]) {
-    std::string reads;
-    for (const Json& v : op["inputs"])
-      reads += (reads.empty() ? "" : ", ") + value_name(model, v.get<size_t>());
-    add(op, op["op"].get<std::string>(), reads, op);
+    const Json& inputs = op["inputs"];
+    const auto reads = [&](size_t i) { return value_name(model, inputs[i].get<size_t>()); };
+    add(op, op["op"].get<std::string>(), list_text(inputs.size(), reads), op);
   }
   table.print(std::cout);
 }
 
-/// Up to ten elements of a list, and how many more there are.
 std::string list_text(const Json& list) {
-  constexpr size_t kShown = 10;
-  std::string text;
-  for (size_t i = 0; i < std::min(list.size(), kShown); ++i)
-    text += (i ? ", " : "") + (list[i].is_string() ? list[i].get<std::string>() : scale_text(list[i]));
-  return list.size() > kShown ? text + ", ... (" + std::to_string(list.size()) + ")" : text;
+  return list_text(list.size(), [&](size_t i) {
+    return list[i].is_string() ? list[i].get<std::string>() : scale_text(list[i]);
+  });
 }
 
 void print_facts(const Json& model, const Common& common) {
@@ -71,11 +77,10 @@ void print_facts(const Json& model, const Common& common) {
   facts.add({"file", common.model + ", " + size(model["file_bytes"]) + ", version " +
                          model["version"].get<std::string>() + ", arithmetic " + count(model["arithmetic"])});
   facts.add({"digest", model["digest"].get<std::string>()});
-  std::string outputs;
-  for (const Json& output : model["outputs"])
-    outputs +=
-        (outputs.empty() ? "" : ", ") + output["name"].get<std::string>() + " " + shape_text(output["shape"]);
-  facts.add({"outputs", outputs});
+  const Json& outputs = model["outputs"];
+  facts.add({"outputs", list_text(outputs.size(), [&](size_t i) {
+               return outputs[i]["name"].get<std::string>() + " " + shape_text(outputs[i]["shape"]);
+             })});
   facts.add({"work", count(totals["macs"]) + " MACs an image, " + count(totals["params"]) + " parameters"});
   facts.add({"memory", "tensors " + size(totals["weight_bytes"]) + " in the file, " +
                            size(totals["packed_bytes"]) + " packed for " + model["isa"].get<std::string>() +

@@ -6,6 +6,8 @@
 #include <new>
 
 #include "core/check.h"
+#include "format/layout.h"
+#include "kernels/select.h"
 #include "replay/commands.h"
 #include "replay/text.h"
 
@@ -18,10 +20,19 @@ int finish() {
   return 0;
 }
 
+/// What decides whether two machines can read the same files and how they compute them.
+std::string version_text() {
+  std::string sets;
+  for (const std::string& name : isas()) sets += (sets.empty() ? "" : ", ") + name;
+  return "icepoint " ICEPOINT_VERSION "\narithmetic " + std::to_string(kArithmeticVersion) +
+         "\nfile format " + kFormatVersion + "\ninstruction sets " + sets + "; in use: " + kernels().name;
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Runs neural networks that icepoint froze into integers: equal bytes on every machine.",
                "icepoint");
   app.footer("Example:\n  icepoint run model.ice digit.png\n\nicepoint COMMAND --help says more.");
+  app.set_version_flag("--version", version_text, "Versions of program, arithmetic and files; CPU's sets");
   app.require_subcommand(0, 1);  // none is refused below, in better words
   add_run(app);
   add_eval(app);
@@ -32,7 +43,7 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() != 0) fail(e.what(), " (see icepoint --help)");
-    app.exit(e);  // --help
+    app.exit(e);  // --help, --version
     return finish();
   }
   require(!app.get_subcommands().empty(),

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 
+import icepoint
 import pytest
 
 from icepoint import _C
@@ -41,6 +42,15 @@ def test_help_names_the_common_options_and_an_example(command):
     text = run(command, "--help")
     for word in ("--threads", "--isa", "--json", f"Example:\n  icepoint {command} model.ice"):
         assert word in text, text
+
+
+def test_version_names_what_two_machines_must_share():
+    lines = run("--version").splitlines()
+    assert lines[0] == f"icepoint {icepoint.__version__}"
+    assert lines[1:3] == ["arithmetic 1", "file format 1"]
+    sets = ", ".join(_C.isas())
+    assert lines[3] == f"instruction sets {sets}; in use: {_C.isas()[-1]}"
+    assert len(lines) == 4
 
 
 def test_help_lists_the_commands():
