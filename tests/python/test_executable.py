@@ -6,9 +6,9 @@ import os
 import struct
 import subprocess
 
-import icepoint
 import pytest
 
+import icepoint
 from icepoint import _C
 from small_model import binary, digits, encode, run, run_json
 
