@@ -1,4 +1,4 @@
-"""A C++ project finds the installed library with find_package(icepoint) and replays, as docs/embedding.md shows."""
+"""A C++ project finds the installed library with find_package(icepoint), as docs/embedding.md says."""
 
 import shutil
 import subprocess
