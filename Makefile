@@ -55,7 +55,7 @@ tsan: packages  ## the C++ tests that use threads under ThreadSanitizer
 clean:  ## remove what was built, keep the virtual environment
 	rm -rf build python/icepoint/*.so python/*.egg-info $(VENV)/.extension
 
-packages:
+packages:  ## install the Debian packages that are missing, or say the command
 	@sh scripts/debian-packages.sh $(PYTHON)
 
 $(VENV)/.deps: requirements-dev.txt scripts/venv.sh | packages

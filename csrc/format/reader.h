@@ -23,7 +23,8 @@ struct FileBytes {
 /// ModelFileError where it is none and std::system_error where it cannot be opened or read.
 FileBytes load_bytes(const std::string& path);
 
-/// read_model of load_bytes; the messages open with the path.
+/// read_model of load_bytes; the messages open with the path. Does not run the self-check: verify() does.
+///   auto file = std::make_shared<const ModelFile>(load_model("net.ice"));
 ModelFile load_model(const std::string& path);
 
 /// The digest field of a frozen file, without verifying it; throws ModelFileError where the bytes

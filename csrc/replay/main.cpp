@@ -31,7 +31,10 @@ std::string version_text() {
 int run(int argc, char** argv) {
   CLI::App app("Runs neural networks that icepoint froze into integers: equal bytes on every machine.",
                "icepoint");
-  app.footer("Example:\n  icepoint run model.ice digit.png\n\nicepoint COMMAND --help says more.");
+  app.footer(
+      "Example:\n  icepoint run model.ice digit.png\n\n"
+      "Exit code 0: done; 1: it failed, with one line on stderr, or a self-check differs.\n"
+      "icepoint COMMAND --help says more.");
   app.set_version_flag("--version", version_text, "Versions of program, arithmetic and files; CPU's sets");
   app.require_subcommand(0, 1);  // none is refused below, in better words
   add_run(app);

@@ -121,7 +121,7 @@ void add_run(CLI::App& app) {
   options->common.add_to(*command);
   command
       ->add_option("inputs", options->inputs,
-                   ".png, .jpg, .npy, .pt or IDX files (plain or .gz); uint8 is pixels, float32 ready input")
+                   ".png, .jpg, .npy, .pt or IDX files (plain or .gz);\nuint8 is pixels, float32 ready input")
       ->required();
   command->add_option("--top", options->top, "Classes to show of each sample")
       ->check(CLI::Range(1, 65536))
@@ -131,10 +131,9 @@ void add_run(CLI::App& app) {
       ->check(CLI::Range(1, 65536))
       ->capture_default_str()
       ->type_name("N");
-  command->add_option("--output", options->output, "Write the outputs of all samples, float32 (n, ...)")
+  command->add_option("--output", options->output, "Write all outputs, float32 (n, ...)")
       ->type_name("OUT.npy");
-  command->add_option("--raw", options->raw, "Write the output codes of all samples, uint8 (n, ...)")
-      ->type_name("OUT.npy");
+  command->add_option("--raw", options->raw, "Write all output codes, uint8 (n, ...)")->type_name("OUT.npy");
   command->footer(
       "Example:\n  icepoint run model.ice digit.png t10k-images-idx3-ubyte.gz --top 3 --raw codes.npy");
   command->callback([options] { run(*options); });

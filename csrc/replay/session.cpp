@@ -12,13 +12,12 @@ namespace icepoint {
 
 void Common::add_to(CLI::App& command) {
   command.add_option("model", model, "Frozen model, as written by freeze().save(\"model.ice\")")->required();
-  command.add_option("--threads", threads, "Threads to use (default: ICEPOINT_THREADS, else all CPUs)")
+  command.add_option("--threads", threads, "Threads (default: ICEPOINT_THREADS, else all CPUs)")
       ->check(CLI::Range(1, 256))
       ->type_name("N");
   command
-      .add_option(
-          "--isa", isa,
-          "Instruction set: a name that `icepoint verify` lists (default: ICEPOINT_ISA, else the best)")
+      .add_option("--isa", isa,
+                  "Instruction set, as `icepoint verify` lists them\n(default: ICEPOINT_ISA, else the best)")
       ->type_name("NAME");
   command.add_flag("--json", json, "Print JSON instead of tables");
 }

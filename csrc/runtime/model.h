@@ -14,24 +14,38 @@ namespace icepoint {
 
 /// Immutable once built; run() may be called by many threads at once. Same bytes for every kernels
 /// table, thread count and split of the batch.
+///
+///   auto file = std::make_shared<const ModelFile>(load_model("net.ice"));
+///   const Model model(file, kernels());
+///   std::vector<float> x(n * model.input_count(0)), y(n * model.output_count(0));  // (n, c, h, w), (n, f)
+///   const float* inputs[] = {x.data()};
+///   float* outputs[] = {y.data()};
+///   model.run(inputs, n, outputs);
+///
+/// docs/embedding.md holds the whole program.
 class Model {
  public:
-  /// Packs weights for `kernels`. Throws std::invalid_argument where the plan passes its memory cap.
+  /// Packs weights for `kernels`; keeps the file alive. Throws std::invalid_argument where the plan passes
+  /// its memory cap, or the file was not proved (load_model and read_model prove it).
   Model(std::shared_ptr<const ModelFile>, const Kernels& kernels);
   ~Model();
 
   const ModelFile& file() const;
   const Kernels& isa() const;
 
-  /// Elements of input or output i for one image, in logical order.
+  /// Elements of input or output i for one image; i is below file().graph.inputs.size() or outputs.size().
   int64_t input_count(size_t i) const;
   int64_t output_count(size_t i) const;
 
-  /// float32 in and out, each (n, ...) dense in logical (torch) order.
+  /// float32 in and out: one pointer for each of the graph's inputs and outputs, in its order, each to
+  /// n * input_count(i) or output_count(i) elements, dense in logical (torch) order: (n, c, h, w). The caller
+  /// owns both. n = 0 does nothing. Throws std::invalid_argument for another number of pointers, a null
+  /// pointer or n < 0, and std::bad_alloc; no output is written then.
   void run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const;
-  /// uint8 codes in and out, in logical order.
+  /// uint8 codes in and out, otherwise as run(). Throws std::invalid_argument for a code above the input's
+  /// 2^bits - 1 too.
   void run_codes(std::span<const uint8_t* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
-  /// float32 in, uint8 codes out.
+  /// float32 in, uint8 codes out, otherwise as run().
   void quantize_run(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
 
   /// Calls see(value, codes) for every value of a batch of n in order, codes in logical order: for

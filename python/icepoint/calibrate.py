@@ -20,7 +20,8 @@ def calibrate(model: nn.Module, calibration_data: Iterable[Any], max_batches: in
     or infinity, another dtype than float32, a wrong shape, and for a network that is frozen already.
     Interrupting leaves the observers as after the last whole layer.
 
-    >>> icepoint.calibrate(net, [torch.randn(64, 1, 28, 28)])
+    >>> from icepoint.models import Net
+    >>> net = Net().eval(); net.quantize(); calibrate(net, [torch.randn(64, 1, 28, 28)])
     1
     """
     layers = [m for m in model.modules() if isinstance(m, QModule)]

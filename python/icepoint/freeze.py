@@ -33,7 +33,12 @@ def freeze(
     ValueError, with the line, for anything that integers would not do: arithmetic on codes between
     QModules, float work before quantization or behind dequantization, values that steer Python.
 
-    >>> frozen = icepoint.freeze(net, torch.zeros(1, 3, 32, 32)); frozen.save("net.ice")
+    >>> from icepoint import QLinear
+    >>> net = nn.Module(); net.fc = QLinear(nn.Linear(4, 2)); _ = net.fc(torch.randn(8, 4))
+    >>> net.quantize_inference = lambda x: net.fc.q_out.dequantize_tensor(
+    ...     net.fc.quantize_inference(net.fc.q_in.quantize_tensor(x)))
+    >>> net.fc.freeze(); freeze(net, torch.zeros(1, 4))(torch.randn(3, 4)).shape
+    torch.Size([3, 2])
     """
     if not callable(getattr(module, "quantize_inference", None)):
         raise ValueError(

@@ -25,7 +25,7 @@ class FrozenModel(nn.Module):
     torch.export carry them. Inputs are (n, ...) with any n >= 0; several outputs come as a tuple.
     ModelFileError (a ValueError) for bytes that are no sound frozen file.
 
-    >>> frozen = icepoint.load("net.ice"); frozen(torch.zeros(1, 1, 28, 28)).shape
+    >>> frozen = load("net.ice"); frozen(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 10])
     """
 

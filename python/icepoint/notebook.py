@@ -29,9 +29,13 @@ def train(
     """Trains for one epoch, prints the loss of every hundredth batch and returns these losses.
 
     Example:
-        >>> train(Net(), "cpu", train_loader, nn.CrossEntropyLoss(), optimizer, epoch=1)
-        Train Epoch:1 [0/60000]      Loss: 2.3070
-        ...
+        >>> digits = TensorDataset(torch.randn(4, 6), torch.tensor([0, 1, 2, 1]))
+        >>> model = nn.Linear(6, 3); optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> losses = train(model, "cpu", DataLoader(digits, 4), nn.CrossEntropyLoss(), optimizer, epoch=1)
+        ... # doctest: +ELLIPSIS, +NORMALIZE_WHITESPACE
+        Train Epoch:1 [0/4] Loss: ...
+        >>> len(losses)
+        1
     """
     model.train()
     losses = []

@@ -140,7 +140,10 @@ def quantize(
     ValueError with the whole list of what has no integer form; with strict=False such operators stay
     float, the report lists them, and freeze() refuses.
 
-    >>> q = icepoint.quantize(model, torch.randn(1, 3, 32, 32), loader); q.freeze().save("model.ice")
+    >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).eval()
+    >>> q = quantize(model, torch.randn(1, 3, 8, 8), [torch.randn(16, 3, 8, 8)])
+    >>> q.freeze().save("model.ice")
+    PosixPath('model.ice')
     """
     bits, scheme, recipe = (
         check_num_bits(num_bits, "quantize.num_bits"),
