@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import icepoint
+from icepoint.data import load
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -41,7 +42,7 @@ def test_the_commands_answer(folder):
     from PIL import Image
 
     assert EXECUTABLE.exists(), "run `make build` first"
-    digits = icepoint.data.load("mnist", embedded=True)
+    digits = load("mnist", embedded=True)
     Image.fromarray(digits.test_images[0]).save(folder / "digit.png")
     images, labels = np.asarray(digits.test_images[:50]), np.asarray(digits.test_labels[:50], np.uint8)
     # IDX without compression; the reader looks at the bytes and not at the name.
