@@ -82,8 +82,7 @@ def _quantize_int32(x: torch.Tensor, scale: Number, zero_point: Number, axis: in
         _per_tensor_or_axis(scale, torch.float64),
         _per_tensor_or_axis(zero_point, torch.float64),
     )
-    if not bool(((scales > 0) & torch.isfinite(scales)).all()):
-        raise ValueError(f"quantize_tensor.scale: expected positive finite numbers, found {scale}")
+    _check_scales(scales, "quantize_tensor.scale")
     scales, zero_points = (
         _along(scales, x, axis, "quantize_tensor.scale"),
         _along(zero_points, x, axis, "quantize_tensor.zero_point"),
@@ -92,6 +91,11 @@ def _quantize_int32(x: torch.Tensor, scale: Number, zero_point: Number, axis: in
         codes = torch.round(x.detach().double() / scales) + zero_points
     codes = torch.where(torch.isnan(codes), zero_points, codes)
     return codes.clamp(-(2**31), 2**31 - 1).to(torch.int64).to(torch.int32)
+
+
+def _check_scales(scales: torch.Tensor, who: str) -> None:
+    if not bool(((scales > 0) & torch.isfinite(scales)).all()):
+        raise ValueError(f"{who}: expected positive finite numbers, found {scales.tolist()}")
 
 
 def _along(values: torch.Tensor, x: torch.Tensor, axis: int | None, who: str) -> torch.Tensor:
@@ -137,8 +141,7 @@ def _reals(q: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor, axis:
     if q.dtype == torch.uint8 and bool(((zero_point >= 0) & (zero_point <= 255)).all()):
         return torch.ops.icepoint.dequantize(q, scale, zero_point, axis)
     # Codes wider than a byte: a bias, or signed weights.
-    if not bool(((scale > 0) & torch.isfinite(scale)).all()):
-        raise ValueError(f"dequantize_tensor.scale: expected positive finite numbers, found {scale.tolist()}")
+    _check_scales(scale, "dequantize_tensor.scale")
     scale = _along(scale, q, axis, "dequantize_tensor.scale")
     zero_point = _along(zero_point, q, axis, "dequantize_tensor.zero_point")
     with _C.FloatEnv():
