@@ -35,6 +35,14 @@ inline std::string to_string(const Shape& shape) {
   return text + ")";
 }
 
+/// Height, width, channels of one image in storage order. A vector (f) is {1, 1, f}; a sequence
+/// (t, f) is {1, t, f}: so linear and channel-wise operators always work on c.
+struct Extent {
+  int64_t h = 1, w = 1, c = 1;
+  int64_t numel() const { return h * w * c; }
+  bool operator==(const Extent&) const = default;
+};
+
 /// A sliding window in two dimensions; padding is top, left, bottom, right.
 struct Window {
   std::array<int64_t, 2> kernel{1, 1};

@@ -1,9 +1,9 @@
 // What one CPU does: every kernel's contract, gathered in one table per instruction set.
 //
-// All activations are dense uint8 in (n, h, w, c) order. A kernel never allocates, throws, locks or
-// looks at a shape it was not given; the layer above has checked everything. A kernel computes the
-// rows begin..end of its output and no other byte, so threads split rows freely. Two tables are
-// right when every output byte is equal: the meaning is reference/, and docs/numerics.md.
+// Activations are uint8, channels last, at the pitches that a View names. A kernel never allocates,
+// throws, locks or looks at a shape it was not given; the layer above has checked everything. A kernel
+// computes the rows begin..end of its output and no other byte, so threads split rows freely. Two tables
+// are right when every output byte is equal: the meaning is reference/, and docs/numerics.md.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,33 @@
 
 namespace icepoint {
 
+/// Bytes behind the last pixel of a View that a kernel may read; it never uses what lies there.
+inline constexpr int64_t kSlack = 64;
+
+/// Where a value lies: pixel (y, x) of image i begins at data + i * image + y * row + x * pixel, all in
+/// bytes, and its channels are neighbours.
+template <class Byte>
+struct Strided {
+  Byte* data = nullptr;
+  int64_t image = 0, row = 0, pixel = 0;
+
+  Byte* at(int64_t i, int64_t y, int64_t x) const { return data + i * image + y * row + x * pixel; }
+};
+using View = Strided<const uint8_t>;
+using Output = Strided<uint8_t>;
+
 /// Output rule of one tensor: clamp(zero_point + requantize(acc), lo, hi) with one pair per channel.
 struct Requant {
   const int32_t* multiplier;   // (oc)
   const int32_t* shift;        // (oc), 2..54
   int32_t zero_point, lo, hi;  // all in 0..255
+};
+
+/// An addition behind the requantization, with q the convolution's own code:
+/// clamp(zy + ((q - zq) mq + (x - zx) mx + 2^(shift-1) >> shift), lo, hi), int32 throughout.
+struct Residual {
+  int32_t q_multiplier, x_zero_point, x_multiplier, shift;  // zq is the Requant's zero_point
+  int32_t y_zero_point, lo, hi;
 };
 
 /// Geometry of a convolution (h, w, oh, ow for one image; ic, oc whole, not per group).
@@ -27,29 +49,46 @@ struct Conv2dGeometry {
   int64_t groups = 1;
 };
 
-/// One convolution call. Output rows are the n * oh image rows; padding reads as x_zero_point.
-struct Conv2dArgs {
-  const Conv2dGeometry* g;
-  const uint8_t* x;        // (n, h, w, ic)
-  const void* weight;      // conv2d_pack's output of the same table
-  const int32_t* bias;     // (oc), zeros where the layer has none
-  const Requant* requant;  // null: y is int32 accumulators
-  void* y;                 // (n, oh, ow, oc) uint8 or int32
-  int32_t x_zero_point;
-  int64_t begin, end;  // rows of n * oh
+/// What centred weights w' = w - zw need: a byte (-128..127), four bits (w' + offset in 0..15, one offset a
+/// channel), or more than a byte (-255..255).
+enum class WeightKind : uint8_t { i8, i4, i16 };
+
+/// Weights on their way into a packed form, one output channel at a time: no centred copy of them all.
+class WeightRows {
+ public:
+  virtual ~WeightRows() = default;
+  /// The centred weights of one output channel, (kh, kw, ic / groups).
+  virtual void read(int64_t oc, int16_t* row) const = 0;
 };
 
-/// y = Q(bias + (x - zx) w'^T); rows of x are samples.
-struct LinearArgs {
-  const uint8_t* x;        // (rows, in)
-  const void* weight;      // linear_pack's output of the same table
-  const int32_t* bias;     // (out)
-  const Requant* requant;  // null: y is int32
-  void* y;                 // (rows, out) uint8 or int32
-  int64_t in, out;
+/// All that is constant in a convolution; conv2d_pack takes from it what the kernel needs, and nothing of
+/// it is read afterwards. A linear layer is a 1x1 convolution over a row of w samples.
+struct Conv2dSpec {
+  Conv2dGeometry g;  // h, w, oh, ow may differ from call to call: packing does not depend on them
+  int64_t x_pixel;   // the View's pitch, at least ic
   int32_t x_zero_point;
-  int64_t row_begin, row_end;  // samples
-  int64_t out_begin, out_end;  // output features: at batch 1 threads split these
+  WeightKind kind;
+  const WeightRows* weight;
+  const int32_t* offset;     // (oc) for i4, else null
+  const int32_t* bias;       // (oc)
+  const Requant* requant;    // null: y is int32 accumulators
+  const Residual* residual;  // null: none; never without requant
+  bool max_pool = false;     // 2x2, stride 2, of the accumulators (exact, for requantization is monotone): y is
+                             // (oh / 2, ow / 2); never without requant, never with a residual
+};
+
+/// Output channels that threads split a convolution by: every table's panels divide it.
+inline constexpr int64_t kOutputBlock = 64;
+
+/// One convolution call. Rows are the n * oh image rows of y (n * (oh / 2) behind a max_pool).
+struct Conv2dArgs {
+  const Conv2dGeometry* g;
+  const void* packed;  // conv2d_pack's output of the same table
+  View x;              // its halo holds the zero point: as many pixels as the window reaches beyond h and w
+  View residual;       // (n, oh, ow, oc), where the spec has one
+  Output y;            // uint8 or int32
+  int64_t begin, end;        // rows
+  int64_t oc_begin, oc_end;  // multiples of kOutputBlock, or oc
 };
 
 /// Transposed convolution, as a gather: the output pixel (oy, ox) sums the inputs iy with
@@ -57,11 +96,11 @@ struct LinearArgs {
 /// Weight (ic, kh, kw, oc / groups), centred int16, unpacked.
 struct ConvTranspose2dArgs {
   const Conv2dGeometry* g;
-  const uint8_t* x;
+  View x;
   const int16_t* weight;
   const int32_t* bias;
   const Requant* requant;  // never null
-  uint8_t* y;
+  Output y;
   int32_t x_zero_point;
   int64_t begin, end;  // rows of n * oh
 };
@@ -75,18 +114,18 @@ struct PoolAxis {
 };
 
 struct MaxPool2dArgs {
-  const uint8_t* x;  // (n, h, w, c)
-  uint8_t* y;        // (n, oh, ow, c)
-  int64_t h, w, c, oh, ow;
+  View x;
+  Output y;
+  int64_t c, oh, ow;
   PoolAxis rows, cols;
   int64_t begin, end;  // rows of n * oh
 };
 
 /// Q(sum of the t taps - t zx); the divisor is inside the multiplier that which[oy * ow + ox] names.
 struct AvgPool2dArgs {
-  const uint8_t* x;
-  uint8_t* y;
-  int64_t h, w, c, oh, ow;
+  View x;
+  Output y;
+  int64_t c, oh, ow;
   PoolAxis rows, cols;   // step 1; at most 2^23 taps
   const int32_t* which;  // (oh * ow) index into multiplier, shift
   const int32_t* multiplier;
@@ -95,58 +134,59 @@ struct AvgPool2dArgs {
   int64_t begin, end;  // rows of n * oh
 };
 
-/// Elementwise over n * pixels * c; b is (n, pixels, c), or (n, 1, c) where b_pixels == 1.
+/// Elementwise over (h, w, c). b's row and pixel pitches are 0 where one value a channel serves all pixels.
 struct AddArgs {
-  const uint8_t *a, *b;
-  uint8_t* y;
-  int64_t pixels, b_pixels, c;
+  View a, b;
+  Output y;
+  int64_t h, w, c;
   int32_t a_zero_point, a_multiplier, b_zero_point, b_multiplier, shift;
   int32_t y_zero_point, lo, hi;
-  int64_t begin, end;  // images
+  int64_t begin, end;  // rows of n * h
 };
 struct MulArgs {
-  const uint8_t *a, *b;
-  uint8_t* y;
-  int64_t pixels, b_pixels, c;
+  View a, b;
+  Output y;
+  int64_t h, w, c;
   int32_t a_zero_point, b_zero_point, multiplier, shift;
   int32_t y_zero_point, lo, hi;
-  int64_t begin, end;  // images
+  int64_t begin, end;  // rows of n * h
 };
 
-/// clamp(zy + ((x - zx) m + b + 2^(s-1) >> s)), m, b, s per channel; rows are pixels.
+/// clamp(zy + ((x - zx) m + b + 2^(s-1) >> s)), m, b, s per channel.
 struct AffineArgs {
-  const uint8_t* x;
-  uint8_t* y;
+  View x;
+  Output y;
+  int64_t h, w, c;
   const int32_t *multiplier, *offset, *shift;  // (c)
-  int64_t c;
   int32_t x_zero_point, y_zero_point, lo, hi;
-  int64_t begin, end;  // pixels
+  int64_t begin, end;  // rows of n * h
 };
 
-/// y = table[x]; table (256) or, per channel, (c, 256). rows are pixels.
+/// y = table[x]; table (256) or, per channel, (c, 256).
 struct LookupArgs {
-  const uint8_t* x;
-  uint8_t* y;
+  View x;
+  Output y;
+  int64_t h, w, c;
   const uint8_t* table;
   bool per_channel;
-  int64_t c;
-  int64_t begin, end;  // pixels
+  int64_t begin, end;  // rows of n * h
 };
 
-/// min(max(x, lo), hi) over bytes begin..end.
+/// min(max(x, lo), hi)
 struct ClampArgs {
-  const uint8_t* x;
-  uint8_t* y;
+  View x;
+  Output y;
+  int64_t h, w, c;
   int32_t lo, hi;
-  int64_t begin, end;
+  int64_t begin, end;  // rows of n * h
 };
 
 /// Bilinear up-sampling: y = (sum of four x wy wx + 2^21) >> 22; per axis the lower source index,
 /// and the weight of the upper one (index + 1, never read where the weight is 0), 0..2^11.
 struct UpsampleBilinearArgs {
-  const uint8_t* x;
-  uint8_t* y;
-  int64_t h, w, c, oh, ow;
+  View x;
+  Output y;
+  int64_t c, oh, ow;
   const int32_t *row_index, *row_weight;  // (oh)
   const int32_t *col_index, *col_weight;  // (ow)
   int64_t begin, end;                     // rows of n * oh
@@ -162,18 +202,33 @@ struct QuantizeArgs {
   int64_t begin, end;
 };
 
+/// A graph's input: floats (n, c, h, w), logical, to codes 0..hi as they lie; the rule of QuantizeArgs.
+struct LoadArgs {
+  const float* x;
+  Output y;
+  int64_t h, w, c;
+  float scale;
+  int32_t zero_point, hi;
+  int64_t begin, end;  // rows of n * h
+};
+
+/// A graph's output: codes as they lie to floats (n, c, h, w), logical: float32(q - zero_point) * scale.
+struct StoreArgs {
+  View x;
+  float* y;
+  int64_t h, w, c;
+  float scale;
+  int32_t zero_point;
+  int64_t begin, end;  // rows of n * h
+};
+
 struct Kernels {
   const char* name;
 
-  /// Packed weights: bytes needed, then the packing itself; weight (oc, kh, kw, ic / groups) or
-  /// (out, in), centred (w - zw, in -255..255). `packed` is 64-byte aligned.
-  size_t (*conv2d_packed_size)(const Conv2dGeometry&);
-  void (*conv2d_pack)(const Conv2dGeometry&, const int16_t* weight, void* packed);
+  /// Packed weights: bytes needed, then the packing itself. `packed` is 64-byte aligned.
+  size_t (*conv2d_packed_size)(const Conv2dSpec&);
+  void (*conv2d_pack)(const Conv2dSpec&, void* packed);
   void (*conv2d)(const Conv2dArgs&);
-
-  size_t (*linear_packed_size)(int64_t in, int64_t out);
-  void (*linear_pack)(int64_t in, int64_t out, const int16_t* weight, void* packed);
-  void (*linear)(const LinearArgs&);
 
   void (*conv_transpose2d)(const ConvTranspose2dArgs&);
   void (*max_pool2d)(const MaxPool2dArgs&);
@@ -185,6 +240,8 @@ struct Kernels {
   void (*clamp)(const ClampArgs&);
   void (*upsample_bilinear)(const UpsampleBilinearArgs&);
   void (*quantize)(const QuantizeArgs&);
+  void (*load)(const LoadArgs&);
+  void (*store)(const StoreArgs&);
 };
 
 }  // namespace icepoint
