@@ -14,24 +14,29 @@ namespace {
 class QConcatLayer final : public Layer {
  public:
   struct Part {
-    int64_t first, h, run;  // first row in y, rows, and the bytes that lie together between two other inputs'
+    Extent x;
+    int64_t first;               // of the axis, in y
     std::vector<uint8_t> table;  // empty: the bytes move unchanged
   };
 
-  // Storage is (outer, runs side by side): a unit is one outer step of y.
-  QConcatLayer(const Kernels& kernels, std::vector<Part> parts, int64_t h, int64_t steps, bool stacked)
-      : kernels_(kernels), parts_(std::move(parts)), h_(h), steps_(steps), stacked_(stacked) {
-    for (const Part& part : parts_) y_run_ += part.run;
-  }
+  QConcatLayer(const Kernels& kernels, std::vector<Part> parts, int axis, int64_t h)
+      : kernels_(kernels), parts_(std::move(parts)), axis_(axis), h_(h) {}
 
   int64_t units(int64_t n) const override { return n * h_; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  // A unit is one row of y.
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     for (int64_t unit = begin; unit < end; ++unit) {
-      if (stacked_)
-        stacked_row(xs, static_cast<uint8_t*>(y), unit);
-      else
-        side_by_side(xs, static_cast<uint8_t*>(y), unit);
+      const int64_t image = unit / h_, row = unit % h_;
+      if (axis_ == 0) {
+        const size_t i = part_of(row);
+        move_row(i, xs[i], image, row - parts_[i].first, y.at(image, row, 0), y.pixel);
+        continue;
+      }
+      for (size_t i = 0; i < parts_.size(); ++i)
+        move_row(i, xs[i], image, row,
+                 y.at(image, row, axis_ == 1 ? parts_[i].first : 0) + (axis_ == 2 ? parts_[i].first : 0),
+                 y.pixel);
     }
   }
 
@@ -42,43 +47,37 @@ class QConcatLayer final : public Layer {
   }
 
  private:
-  // Axis 0: row `unit` of y is one row of one input.
-  void stacked_row(const uint8_t* const* xs, uint8_t* y, int64_t unit) const {
-    const int64_t image = unit / h_, row = unit % h_;
-    // Of 10^5 inputs, too, the one that holds the row is found without looking at all of them.
+  // Of 10^5 inputs, too, the one that holds the row is found without looking at all of them.
+  size_t part_of(int64_t row) const {
     const auto behind = std::upper_bound(parts_.begin(), parts_.end(), row,
                                          [](int64_t r, const Part& part) { return r < part.first; });
-    const Part& part = *std::prev(behind);
-    const uint8_t* x = xs[&part - parts_.data()];
-    move(part, x + (image * part.h + row - part.first) * part.run, y + unit * part.run);
+    return static_cast<size_t>(std::prev(behind) - parts_.begin());
   }
 
-  // Axes 1 and 2: row `unit` of y is steps_ times one run of each input.
-  void side_by_side(const uint8_t* const* xs, uint8_t* y, int64_t unit) const {
-    for (int64_t step = unit * steps_; step < (unit + 1) * steps_; ++step) {
-      uint8_t* to = y + step * y_run_;
-      for (size_t i = 0; i < parts_.size(); to += parts_[i].run, ++i)
-        move(parts_[i], xs[i] + step * parts_[i].run, to);
-    }
-  }
-
-  void move(const Part& part, const uint8_t* x, uint8_t* y) const {
-    if (part.table.empty())
-      std::memcpy(y, x, part.run);
-    else
-      kernels_.lookup({.x = x,
-                       .y = y,
+  void move_row(size_t i, const View& x, int64_t image, int64_t row, uint8_t* to, int64_t pitch) const {
+    const Part& part = parts_[i];
+    const uint8_t* from = x.at(image, row, 0);
+    if (!part.table.empty()) {
+      kernels_.lookup({.x = {from, 0, 0, x.pixel},
+                       .y = {to, 0, 0, pitch},
+                       .h = 1,
+                       .w = part.x.w,
+                       .c = part.x.c,
                        .table = part.table.data(),
                        .per_channel = false,
-                       .c = part.run,
                        .begin = 0,
                        .end = 1});
+    } else if (x.pixel == part.x.c && pitch == part.x.c) {
+      std::memcpy(to, from, part.x.w * part.x.c);
+    } else {
+      for (int64_t p = 0; p < part.x.w; ++p) std::memcpy(to + p * pitch, from + p * x.pixel, part.x.c);
+    }
   }
 
   const Kernels& kernels_;
   std::vector<Part> parts_;
-  int64_t h_, steps_, y_run_ = 0;
-  bool stacked_;
+  int axis_;
+  int64_t h_;
 };
 
 }  // namespace
@@ -88,21 +87,19 @@ LayerPtr make_qconcat(const Kernels& kernels, std::span<const Extent> xs, int ax
                       std::span<const int32_t> shift, const std::vector<bool>& identity, OutputRange out) {
   assert(!xs.empty() && axis >= 0 && axis <= 2 && identity.size() == xs.size());
   std::vector<QConcatLayer::Part> parts;
-  int64_t h = 0;
+  int64_t first = 0;
   for (size_t i = 0; i < xs.size(); ++i) {
-    QConcatLayer::Part part{
-        .first = h, .h = xs[i].h, .run = axis == 2 ? xs[i].c : xs[i].w * xs[i].c, .table = {}};
+    QConcatLayer::Part part{.x = xs[i], .first = first, .table = {}};
     if (!identity[i]) {
       part.table.resize(256);
       for (int32_t code = 0; code < 256; ++code)
         part.table[code] = static_cast<uint8_t>(
             requantize_clamp(code - zero_points[i], multiplier[i], shift[i], out.zero_point, out.lo, out.hi));
     }
-    h = axis == 0 ? h + part.h : part.h;
+    first += axis == 0 ? xs[i].h : axis == 1 ? xs[i].w : xs[i].c;
     parts.push_back(std::move(part));
   }
-  const int64_t steps = axis == 2 ? xs[0].w : 1;
-  return std::make_unique<QConcatLayer>(kernels, std::move(parts), h, steps, axis == 0);
+  return std::make_unique<QConcatLayer>(kernels, std::move(parts), axis, axis == 0 ? first : xs[0].h);
 }
 
 }  // namespace icepoint

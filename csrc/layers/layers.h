@@ -13,6 +13,7 @@
 #include "core/shape.h"
 #include "kernels/kernels.h"
 #include "layers/layer.h"
+#include "layers/weights.h"
 
 namespace icepoint {
 
@@ -27,28 +28,32 @@ struct ChannelRequant {
   OutputRange out;
 };
 
-/// Weights as they come from a file or a tensor. int8 codes; zero_point of length 1 or oc (all zero:
-/// symmetric); bias of length oc or empty.
-struct WeightSpan {
-  std::span<const int8_t> codes;
-  std::span<const int32_t> zero_point;
-  std::span<const int32_t> bias;
+/// What a convolution does beside convolving, and how its input lies.
+struct ConvFusion {
+  int64_t x_pixel = 0;               // pitch of the input's pixels; 0: dense
+  std::optional<Residual> residual;  // xs[1] is added behind the requantization
+  bool max_pool = false;             // 2x2, stride 2: y is (oh / 2, ow / 2)
 };
+
+/// What make_qconv2d's layer reads around x: none where the padding is out of all proportion to the image,
+/// which is then never read.
+Halo conv2d_halo(Extent x, const Window&);
 
 /// codes - zero_point as int16, channel-major; `per_channel` consecutive codes share a zero point.
 std::vector<int16_t> centre(std::span<const int8_t> codes, std::span<const int32_t> zero_point,
                             int64_t channels);
 
-/// codes (oc, ic / groups, kh, kw). Without requant y is int32.
+/// Rows are (kh, kw, ic / groups). Without requant y is int32.
 LayerPtr make_qconv2d(const Kernels&, Extent x, const Window&, int64_t groups, int64_t oc,
-                      int32_t x_zero_point, const WeightSpan&, const std::optional<ChannelRequant>&);
+                      int32_t x_zero_point, const WeightSource&, const std::optional<ChannelRequant>&,
+                      const ConvFusion& = {});
 
 /// codes (ic, oc / groups, kh, kw); y's extent as given (output_padding is part of it).
 LayerPtr make_qconv_transpose2d(const Kernels&, Extent x, Extent y, const Window&, int64_t groups,
                                 int32_t x_zero_point, const WeightSpan&, const ChannelRequant&);
 
-/// codes (out, in); every one of x.h * x.w positions is a row. Without requant y is int32.
-LayerPtr make_qlinear(const Kernels&, Extent x, int64_t out, int32_t x_zero_point, const WeightSpan&,
+/// Rows are (in); every one of x.h * x.w positions is a sample. Without requant y is int32.
+LayerPtr make_qlinear(const Kernels&, Extent x, int64_t out, int32_t x_zero_point, const WeightSource&,
                       const std::optional<ChannelRequant>&);
 
 LayerPtr make_qmax_pool2d(const Kernels&, Extent x, const Window&, bool ceil_mode);

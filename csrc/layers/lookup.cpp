@@ -16,14 +16,16 @@ class LookupLayer final : public Layer {
 
   int64_t units(int64_t n) const override { return n * extent_.h; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     kernels_.lookup({.x = xs[0],
-                     .y = static_cast<uint8_t*>(y),
+                     .y = y,
+                     .h = extent_.h,
+                     .w = extent_.w,
+                     .c = extent_.c,
                      .table = table_.data(),
                      .per_channel = table_.size() > 256,
-                     .c = extent_.c,
-                     .begin = begin * extent_.w,
-                     .end = end * extent_.w});
+                     .begin = begin,
+                     .end = end});
   }
 
   int64_t bytes() const override { return static_cast<int64_t>(table_.size()); }
@@ -41,14 +43,16 @@ class ClampLayer final : public Layer {
 
   int64_t units(int64_t n) const override { return n * extent_.h; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
-    const int64_t row = extent_.w * extent_.c;
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     kernels_.clamp({.x = xs[0],
-                    .y = static_cast<uint8_t*>(y),
+                    .y = y,
+                    .h = extent_.h,
+                    .w = extent_.w,
+                    .c = extent_.c,
                     .lo = lo_,
                     .hi = hi_,
-                    .begin = begin * row,
-                    .end = end * row});
+                    .begin = begin,
+                    .end = end});
   }
 
  private:

@@ -45,15 +45,15 @@ class MoveLayer final : public Layer {
 
   int64_t units(int64_t n) const override { return n * y_.h; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
-    const int64_t row_bytes = y_.w * y_.c;
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     for (int64_t unit = begin; unit < end; ++unit) {
-      uint8_t* to = static_cast<uint8_t*>(y) + unit * row_bytes;
+      const int64_t image = unit / y_.h;
+      uint8_t* to = y.at(image, unit % y_.h, 0);
       const int32_t row = rows_[unit % y_.h];
       if (row < 0)
-        std::memset(to, value_, row_bytes);
+        fill(to, y_.w, y.pixel);
       else
-        move_row(xs[0] + (unit / y_.h * x_.h + row) * x_.w * x_.c, to);
+        move_row(xs[0].at(image, row, 0), xs[0].pixel, to, y.pixel);
     }
   }
 
@@ -62,16 +62,23 @@ class MoveLayer final : public Layer {
   }
 
  private:
-  void move_row(const uint8_t* x, uint8_t* y) const {
+  void fill(uint8_t* y, int64_t pixels, int64_t pitch) const {
+    if (pitch == y_.c)
+      std::memset(y, value_, pixels * y_.c);
+    else
+      for (int64_t i = 0; i < pixels; ++i) std::memset(y + i * pitch, value_, y_.c);
+  }
+
+  void move_row(const uint8_t* x, int64_t x_pitch, uint8_t* y, int64_t y_pitch) const {
     for (const Run& run : cols_) {
-      uint8_t* to = y + run.to * y_.c;
-      if (run.from < 0) {
-        std::memset(to, value_, run.count * y_.c);
-      } else if (whole_pixels_) {
-        std::memcpy(to, x + run.from * x_.c, run.count * x_.c);
-      } else {
-        for (int64_t i = 0; i < run.count; ++i) move_pixel(x + (run.from + i) * x_.c, to + i * y_.c);
-      }
+      const uint8_t* from = x + run.from * x_pitch;
+      uint8_t* to = y + run.to * y_pitch;
+      if (run.from < 0)
+        fill(to, run.count, y_pitch);
+      else if (whole_pixels_ && x_pitch == x_.c && y_pitch == y_.c)
+        std::memcpy(to, from, run.count * x_.c);
+      else
+        for (int64_t i = 0; i < run.count; ++i) move_pixel(from + i * x_pitch, to + i * y_pitch);
     }
   }
 

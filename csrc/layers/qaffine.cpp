@@ -24,19 +24,21 @@ class QAffineLayer final : public Layer {
 
   int64_t units(int64_t n) const override { return n * extent_.h; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     kernels_.affine({.x = xs[0],
-                     .y = static_cast<uint8_t*>(y),
+                     .y = y,
+                     .h = extent_.h,
+                     .w = extent_.w,
+                     .c = extent_.c,
                      .multiplier = multiplier_.data(),
                      .offset = offset_.data(),
                      .shift = shift_.data(),
-                     .c = extent_.c,
                      .x_zero_point = x_zero_point_,
                      .y_zero_point = out_.zero_point,
                      .lo = out_.lo,
                      .hi = out_.hi,
-                     .begin = begin * extent_.w,
-                     .end = end * extent_.w});
+                     .begin = begin,
+                     .end = end});
   }
 
   int64_t bytes() const override { return 3 * 4 * static_cast<int64_t>(multiplier_.size()); }

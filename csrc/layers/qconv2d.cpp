@@ -1,68 +1,143 @@
-// qconv2d prepared: centred weights in (oc, kh, kw, ic / groups) order, packed for one CPU.
+// qconv2d prepared, and qlinear as its 1x1 case: weights packed for one CPU, work cut by rows or channels.
+#include <algorithm>
 #include <cassert>
 
+#include "kernels/reference/table.h"
+#include "layers/rows.h"
 #include "layers/storage.h"
 
 namespace icepoint {
 
 namespace {
 
+// A halo this much larger than its image is no image any more (padding 1000 around a pixel): such a
+// convolution runs on the reference kernels, which look at bounds instead of reading a halo.
+constexpr int64_t kMostHalo = 16;
+constexpr int64_t kFreeHalo = 65536;  // bytes that are never too much
+
+Halo reach(Extent x, const Window& window) {
+  const auto behind = [&](int axis, int64_t in) {
+    const int64_t out = window_output(window, axis, in);
+    const int64_t last = (out - 1) * window.stride[axis] + window.dilation[axis] * (window.kernel[axis] - 1);
+    return std::max<int64_t>(0, last - window.padding[axis] - (in - 1));
+  };
+  return {window.padding[0], window.padding[1], behind(0, x.h), behind(1, x.w)};
+}
+
+bool is_reasonable(Extent x, const Halo& halo) {
+  const int64_t padded = (x.h + halo.top + halo.bottom) * (x.w + halo.left + halo.right) * x.c;
+  return padded <= std::max(kFreeHalo, kMostHalo * x.numel());
+}
+
 class QConv2dLayer final : public Layer {
  public:
   QConv2dLayer(const Kernels& kernels, const Conv2dGeometry& geometry, int32_t x_zero_point,
-               const WeightSpan& w, const std::optional<ChannelRequant>& requant)
+               const WeightSource& w, const std::optional<ChannelRequant>& requant, const ConvFusion& fusion)
       : kernels_(kernels),
         geometry_(geometry),
-        x_zero_point_(x_zero_point),
-        packed_(kernels.conv2d_packed_size(geometry)),
-        bias_(per_channel(w.bias, geometry.oc)) {
-    if (requant) requant_.emplace(*requant, geometry.oc);
-    const auto [kh, kw] = geometry.window.kernel;
-    const int64_t ic = geometry.ic / geometry.groups, taps = kh * kw;
-    assert(static_cast<int64_t>(w.codes.size()) == geometry.oc * ic * taps);
-    // (oc, ic, kh, kw) -> (oc, kh, kw, ic): the input's channels are its last axis too
-    const std::vector<int16_t> centred = centre(w.codes, w.zero_point, geometry.oc);
-    std::vector<int16_t> moved(centred.size());
-    for (int64_t oc = 0, i = 0; oc < geometry.oc; ++oc)
-      for (int64_t c = 0; c < ic; ++c)
-        for (int64_t tap = 0; tap < taps; ++tap, ++i) moved[(oc * taps + tap) * ic + c] = centred[i];
-    kernels.conv2d_pack(geometry, moved.data(), packed_.data());
+        residual_(fusion.residual.has_value()),
+        rows_(fusion.max_pool ? geometry.oh / 2 : geometry.oh),
+        halo_(conv2d_halo({geometry.h, geometry.w, geometry.ic}, geometry.window)),
+        pixelwise_(geometry.window.kernel == std::array<int64_t, 2>{1, 1} &&
+                   geometry.window.stride == std::array<int64_t, 2>{1, 1} &&
+                   geometry.window.padding == std::array<int64_t, 4>{} && !fusion.max_pool) {
+    const std::vector<int32_t> bias = per_channel(w.bias, geometry.oc);
+    std::optional<StoredRequant> stored;
+    Requant view{};
+    if (requant) view = stored.emplace(*requant, geometry.oc).view();
+    const Conv2dSpec spec{.g = geometry,
+                          .x_pixel = fusion.x_pixel == 0 ? geometry.ic : fusion.x_pixel,
+                          .x_zero_point = x_zero_point,
+                          .kind = w.kind,
+                          .weight = &w.rows,
+                          .offset = w.offset.data(),
+                          .bias = bias.data(),
+                          .requant = requant ? &view : nullptr,
+                          .residual = fusion.residual ? &*fusion.residual : nullptr,
+                          .max_pool = fusion.max_pool};
+    packed_ = PackedWeights(kernels.conv2d_packed_size(spec));
+    kernels.conv2d_pack(spec, packed_.data());
   }
 
-  int64_t units(int64_t n) const override { return n * geometry_.oh; }
+  int64_t units(int64_t n) const override { return splits_channels(n) ? channel_blocks() : n * rows_; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
-    Requant requant{};
-    if (requant_) requant = requant_->view();
-    kernels_.conv2d({.g = &geometry_,
-                     .x = xs[0],
-                     .weight = packed_.data(),
-                     .bias = bias_.data(),
-                     .requant = requant_ ? &requant : nullptr,
-                     .y = y,
-                     .x_zero_point = x_zero_point_,
-                     .begin = begin,
-                     .end = end});
+  void run(const View* xs, const Output& y, int64_t n, int64_t begin, int64_t end) const override {
+    Conv2dArgs args{.g = &geometry_,
+                    .packed = packed_.data(),
+                    .x = xs[0],
+                    .residual = residual_ ? xs[1] : View{},
+                    .y = y,
+                    .begin = begin,
+                    .end = end,
+                    .oc_begin = 0,
+                    .oc_end = geometry_.oc};
+    if (splits_channels(n)) {
+      args.begin = 0, args.end = n * rows_;
+      args.oc_begin = begin * kOutputBlock, args.oc_end = std::min(end * kOutputBlock, geometry_.oc);
+    }
+    if (pixelwise_ && joins_rows(args))
+      run_joined(args);
+    else
+      kernels_.conv2d(args);
   }
 
-  int64_t bytes() const override {
-    return packed_.size() + 4 * static_cast<int64_t>(bias_.size()) + (requant_ ? requant_->bytes() : 0);
-  }
+  Halo halo(size_t input) const override { return input == 0 ? halo_ : Halo{}; }
+
+  int64_t bytes() const override { return packed_.size(); }
 
  private:
+  int64_t channel_blocks() const { return (geometry_.oc + kOutputBlock - 1) / kOutputBlock; }
+
+  // Threads that take channels read each weight once between them; threads that take rows read each pixel
+  // once. So what is larger is split, where there are blocks enough to share evenly.
+  bool splits_channels(int64_t n) const {
+    const int64_t pixels = n * geometry_.h * geometry_.w * geometry_.ic;
+    return channel_blocks() >= 4 && packed_.size() > 2 * pixels;
+  }
+
+  // Whether rows follow each other without a gap, so that an image is one long row.
+  bool joins_rows(const Conv2dArgs& a) const {
+    const auto joined = [&](const auto& view) { return view.row == geometry_.ow * view.pixel; };
+    return joined(a.x) && joined(a.y) && (!residual_ || joined(a.residual));
+  }
+
+  void run_joined(Conv2dArgs a) const {
+    const auto images_join = [&](const auto& view) { return view.image == geometry_.oh * view.row; };
+    const bool all = images_join(a.x) && images_join(a.y) && (!residual_ || images_join(a.residual));
+    Conv2dGeometry g = geometry_;
+    g.h = g.oh = 1;
+    const Conv2dArgs whole = a;
+    a.g = &g;
+    a.begin = 0, a.end = 1;
+    // Rows count through all images; where images join, one call takes them all.
+    for_each_image(whole.begin, whole.end, all ? whole.end : rows_, [&](int64_t i, int64_t row, int64_t end) {
+      a.x.data = whole.x.at(i, row, 0);
+      a.y.data = whole.y.at(i, row, 0);
+      if (residual_) a.residual.data = whole.residual.at(i, row, 0);
+      g.w = g.ow = (end - row) * geometry_.ow;
+      kernels_.conv2d(a);
+    });
+  }
+
   const Kernels& kernels_;
   Conv2dGeometry geometry_;
-  int32_t x_zero_point_;
+  bool residual_;
+  int64_t rows_;
+  Halo halo_;
+  bool pixelwise_;
   PackedWeights packed_;
-  std::vector<int32_t> bias_;
-  std::optional<StoredRequant> requant_;
 };
 
 }  // namespace
 
+Halo conv2d_halo(Extent x, const Window& window) {
+  const Halo halo = reach(x, window);
+  return is_reasonable(x, halo) ? halo : Halo{};
+}
+
 LayerPtr make_qconv2d(const Kernels& kernels, Extent x, const Window& window, int64_t groups, int64_t oc,
-                      int32_t x_zero_point, const WeightSpan& weight,
-                      const std::optional<ChannelRequant>& requant) {
+                      int32_t x_zero_point, const WeightSource& weight,
+                      const std::optional<ChannelRequant>& requant, const ConvFusion& fusion) {
   const Conv2dGeometry geometry{.h = x.h,
                                 .w = x.w,
                                 .ic = x.c,
@@ -71,7 +146,13 @@ LayerPtr make_qconv2d(const Kernels& kernels, Extent x, const Window& window, in
                                 .oc = oc,
                                 .window = window,
                                 .groups = groups};
-  return std::make_unique<QConv2dLayer>(kernels, geometry, x_zero_point, weight, requant);
+  const Kernels& able = is_reasonable(x, reach(x, window)) ? kernels : reference_table();
+  return std::make_unique<QConv2dLayer>(able, geometry, x_zero_point, weight, requant, fusion);
+}
+
+LayerPtr make_qlinear(const Kernels& kernels, Extent x, int64_t out, int32_t x_zero_point,
+                      const WeightSource& weight, const std::optional<ChannelRequant>& requant) {
+  return make_qconv2d(kernels, x, Window{}, 1, out, x_zero_point, weight, requant, {});
 }
 
 }  // namespace icepoint

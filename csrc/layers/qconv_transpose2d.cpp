@@ -32,14 +32,14 @@ class QConvTranspose2dLayer final : public Layer {
 
   int64_t units(int64_t n) const override { return n * geometry_.oh; }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     const Requant requant = requant_.view();
     kernels_.conv_transpose2d({.g = &geometry_,
                                .x = xs[0],
                                .weight = weight_.data(),
                                .bias = bias_.data(),
                                .requant = &requant,
-                               .y = static_cast<uint8_t*>(y),
+                               .y = y,
                                .x_zero_point = x_zero_point_,
                                .begin = begin,
                                .end = end});

@@ -99,16 +99,14 @@ AvgWindows adaptive_windows(Extent x, std::array<int64_t, 2> output_size) {
 class QMaxPool2dLayer final : public Layer {
  public:
   QMaxPool2dLayer(const Kernels& kernels, Extent x, Axis rows, Axis cols)
-      : kernels_(kernels), x_(x), rows_(std::move(rows)), cols_(std::move(cols)) {}
+      : kernels_(kernels), channels_(x.c), rows_(std::move(rows)), cols_(std::move(cols)) {}
 
   int64_t units(int64_t n) const override { return n * rows_.size(); }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     kernels_.max_pool2d({.x = xs[0],
-                         .y = static_cast<uint8_t*>(y),
-                         .h = x_.h,
-                         .w = x_.w,
-                         .c = x_.c,
+                         .y = y,
+                         .c = channels_,
                          .oh = rows_.size(),
                          .ow = cols_.size(),
                          .rows = rows_.view(),
@@ -121,7 +119,7 @@ class QMaxPool2dLayer final : public Layer {
 
  private:
   const Kernels& kernels_;
-  Extent x_;
+  int64_t channels_;
   Axis rows_, cols_;
 };
 
@@ -130,7 +128,7 @@ class QAvgPool2dLayer final : public Layer {
   QAvgPool2dLayer(const Kernels& kernels, Extent x, AvgWindows windows, int32_t x_zero_point,
                   const DivisorRequant& requant, const char* who)
       : kernels_(kernels),
-        x_(x),
+        channels_(x.c),
         windows_(std::move(windows)),
         x_zero_point_(x_zero_point),
         multiplier_(requant.multiplier.begin(), requant.multiplier.end()),
@@ -152,12 +150,10 @@ class QAvgPool2dLayer final : public Layer {
 
   int64_t units(int64_t n) const override { return n * windows_.rows.size(); }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     kernels_.avg_pool2d({.x = xs[0],
-                         .y = static_cast<uint8_t*>(y),
-                         .h = x_.h,
-                         .w = x_.w,
-                         .c = x_.c,
+                         .y = y,
+                         .c = channels_,
                          .oh = windows_.rows.size(),
                          .ow = windows_.cols.size(),
                          .rows = windows_.rows.view(),
@@ -180,7 +176,7 @@ class QAvgPool2dLayer final : public Layer {
 
  private:
   const Kernels& kernels_;
-  Extent x_;
+  int64_t channels_;
   AvgWindows windows_;
   int32_t x_zero_point_;
   std::vector<int32_t> multiplier_, shift_, which_;

@@ -1,15 +1,31 @@
 // Storage of prepared layers, and centring of weights.
 #include "layers/storage.h"
 
+#include <sys/mman.h>
+
 #include <cassert>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace icepoint {
 
-PackedWeights::PackedWeights(size_t size)
-    : data_(::operator new (size, std::align_val_t{64})), size_(static_cast<int64_t>(size)) {
+// From here on memory is worth a huge page: half of one would be wasted at most.
+constexpr size_t kHuge = size_t{2} << 20;
+
+PackedWeights::PackedWeights(size_t size) : size_(static_cast<int64_t>(size)) {
+  const size_t alignment = size >= 2 * kHuge ? kHuge : 64;
+  void* data = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  if (data == nullptr) throw std::bad_alloc();
+  data_.reset(data);
+  // Advice alone: where it is refused, the pages are small. Behind `size` nothing is ever touched.
+  if (alignment == kHuge) ::madvise(data, size / kHuge * kHuge, MADV_HUGEPAGE);
   // Packing may leave the padding of a last block alone; kernels multiply it all the same.
-  std::memset(data_.get(), 0, size);
+  std::memset(data, 0, size);
+}
+
+void PackedWeights::Free::operator()(void* p) const {
+  std::free(p);
 }
 
 StoredRequant::StoredRequant(const ChannelRequant& q, int64_t channels)

@@ -38,16 +38,14 @@ Taps bilinear_taps(int64_t in, int64_t out, bool align_corners) {
 class UpsampleBilinearLayer final : public Layer {
  public:
   UpsampleBilinearLayer(const Kernels& kernels, Extent x, Taps rows, Taps cols)
-      : kernels_(kernels), x_(x), rows_(std::move(rows)), cols_(std::move(cols)) {}
+      : kernels_(kernels), channels_(x.c), rows_(std::move(rows)), cols_(std::move(cols)) {}
 
   int64_t units(int64_t n) const override { return n * oh(); }
 
-  void run(const uint8_t* const* xs, void* y, int64_t, int64_t begin, int64_t end) const override {
+  void run(const View* xs, const Output& y, int64_t, int64_t begin, int64_t end) const override {
     kernels_.upsample_bilinear({.x = xs[0],
-                                .y = static_cast<uint8_t*>(y),
-                                .h = x_.h,
-                                .w = x_.w,
-                                .c = x_.c,
+                                .y = y,
+                                .c = channels_,
                                 .oh = oh(),
                                 .ow = static_cast<int64_t>(cols_.index.size()),
                                 .row_index = rows_.index.data(),
@@ -66,7 +64,7 @@ class UpsampleBilinearLayer final : public Layer {
   int64_t oh() const { return static_cast<int64_t>(rows_.index.size()); }
 
   const Kernels& kernels_;
-  Extent x_;
+  int64_t channels_;
   Taps rows_, cols_;
 };
 

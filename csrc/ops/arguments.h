@@ -76,8 +76,16 @@ class [[gnu::visibility("hidden")]] WeightArgument {
 std::array<int64_t, 2> output_size(const Window& window, int64_t h, int64_t w, bool ceil_mode,
                                    const std::string& op);
 
-/// Runs a layer over a batch of n on the core's threads. `work`, the multiply-adds or moved bytes of the
+/// Dense codes (n, h, w, c) that a layer reads; a halo around them, where it wants one, holds `zero_point`.
+struct Operand {
+  const uint8_t* data;
+  Extent extent;
+  int32_t zero_point = 0;
+};
+
+/// Runs a layer over a batch of n on the core's threads; y is dense, y_size bytes an element. `work`, the multiply-adds or moved bytes of the
 /// whole call, only decides how many threads are worth waking.
-void run_layer(const Layer& layer, std::vector<const uint8_t*> xs, void* y, int64_t n, int64_t work);
+void run_layer(const Layer& layer, const std::vector<Operand>& xs, void* y, Extent y_extent, int64_t y_size,
+               int64_t n, int64_t work);
 
 }  // namespace icepoint::ops

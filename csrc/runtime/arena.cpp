@@ -2,10 +2,12 @@
 #include "runtime/arena.h"
 
 #include <algorithm>
+#include <new>
 #include <numeric>
 #include <utility>
 
 #include "core/check.h"
+#include "kernels/kernels.h"
 
 namespace icepoint {
 namespace {
@@ -17,6 +19,10 @@ constexpr int64_t kMaxVisits = int64_t{1} << 24;
 
 int64_t aligned(int64_t bytes) {
   return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+}
+
+void free_block(uint8_t* block) {
+  ::operator delete (block, std::align_val_t{kArenaAlignment});
 }
 
 /// What has been placed, by step.
@@ -87,29 +93,31 @@ Layout assign_offsets(std::span<const Lifetime> lives, int64_t steps, int64_t ca
 }
 
 ArenaPool::ArenaPool(int64_t block_bytes)
-    : block_bytes_(std::max<int64_t>(block_bytes, kArenaAlignment)),
+    : block_bytes_(aligned(block_bytes + kSlack)),
       // 64 MiB of idle blocks, or one block that is larger.
-      kept_(static_cast<size_t>(std::max<int64_t>((int64_t{64} << 20) / block_bytes_, 1))) {
-  idle_.reserve(std::min<size_t>(kept_, 1024));
+      kept_(std::clamp<int64_t>((int64_t{64} << 20) / block_bytes_, 1, kPlaces)) {}
+
+ArenaPool::~ArenaPool() {
+  for (std::atomic<uint8_t*>& place : idle_) free_block(place.load());
 }
 
 ArenaPool::Block ArenaPool::take() {
-  {
-    const std::unique_lock lock(mutex_, std::try_to_lock);
-    if (lock && !idle_.empty()) {
-      uint8_t* block = idle_.back().release();
-      idle_.pop_back();
+  for (int64_t i = 0; i < kept_; ++i) {
+    // A look first: an exchange of an empty place would move its cache line for nothing.
+    if (idle_[i].load(std::memory_order_relaxed) == nullptr) continue;
+    if (uint8_t* block = idle_[i].exchange(nullptr, std::memory_order_acquire))
       return Block(block, GiveBack{this});
-    }
   }
   void* block = ::operator new (static_cast<size_t>(block_bytes_), std::align_val_t{kArenaAlignment});
   return Block(static_cast<uint8_t*>(block), GiveBack{this});
 }
 
 void ArenaPool::give_back(uint8_t* block) noexcept {
-  std::unique_ptr<uint8_t, Free> owned(block);  // freed where it is not kept
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (lock && idle_.size() < std::min(kept_, idle_.capacity())) idle_.push_back(std::move(owned));
+  for (int64_t i = 0; i < kept_; ++i) {
+    uint8_t* none = nullptr;
+    if (idle_[i].compare_exchange_strong(none, block, std::memory_order_release)) return;
+  }
+  free_block(block);
 }
 
 }  // namespace icepoint

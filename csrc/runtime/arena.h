@@ -1,10 +1,10 @@
 // Where values with known lifetimes lie in one block of memory, and the blocks themselves.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <new>
 #include <span>
 #include <vector>
 
@@ -30,11 +30,14 @@ struct Layout {
 /// values are alive at a time, and never more than a fixed number of comparisons.
 Layout assign_offsets(std::span<const Lifetime> lifetimes, int64_t steps, int64_t cap);
 
-/// Blocks of one size that calls borrow and give back. Never waits: where another thread holds the list (or
-/// held it when this process was forked), a call gets a block of its own.
+/// Blocks of one size that calls borrow and give back, without a lock: an idle block lies in one of a few
+/// places, and whoever exchanges a place's pointer for null owns the block. Safe to fork.
 class ArenaPool {
  public:
   explicit ArenaPool(int64_t block_bytes);
+  ~ArenaPool();
+  ArenaPool(const ArenaPool&) = delete;
+  ArenaPool& operator=(const ArenaPool&) = delete;
 
   struct GiveBack {
     ArenaPool* pool = nullptr;
@@ -42,19 +45,16 @@ class ArenaPool {
   };
   using Block = std::unique_ptr<uint8_t, GiveBack>;
 
-  /// An aligned block with undefined content; throws std::bad_alloc.
+  /// An aligned block with undefined content, kSlack readable bytes behind it; throws std::bad_alloc.
   Block take();
 
  private:
-  struct Free {
-    void operator()(uint8_t* block) const { ::operator delete (block, std::align_val_t{kArenaAlignment}); }
-  };
   void give_back(uint8_t* block) noexcept;
 
+  static constexpr int64_t kPlaces = 16;
   const int64_t block_bytes_;
-  const size_t kept_;  // blocks that lie idle at most
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<uint8_t, Free>> idle_;
+  const int64_t kept_;  // places in use: blocks that lie idle at most
+  std::array<std::atomic<uint8_t*>, kPlaces> idle_{};
 };
 
 }  // namespace icepoint

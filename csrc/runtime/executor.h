@@ -40,11 +40,14 @@ class Executor {
   // One chunk in flight: the arena with the values of its n images, and room for a layer's inputs.
   struct Chunk {
     uint8_t* arena;
-    const uint8_t** xs;
+    View* xs;
     int64_t n;
   };
-  uint8_t* slot(const Program&, const Chunk&, int64_t value) const;
+  /// Writes the zero point around a value's images: its buffer has held others since the last run.
+  void fill_halo(const Program&, int64_t value, const Chunk&) const;
   void run_step(const Program&, const Step&, const Chunk&, bool split) const;
+  void load(const Batch&, int64_t first, const Chunk&, bool split) const;
+  void store(const Batch&, int64_t first, const Chunk&, bool split) const;
   void run_images(const Batch&, int64_t first, const Chunk&, bool split) const;
   Chunk chunk_in(uint8_t* block, int64_t n) const;
 
@@ -54,8 +57,8 @@ class Executor {
   std::vector<Edge> inputs_, outputs_;
   int64_t most_inputs_ = 1;   // of one node
   int64_t chunk_images_ = 1;  // most images in one chunk
-  int64_t block_bytes_ = 0;   // a chunk's arena and its room for inputs
-  mutable ArenaPool blocks_;
+  int64_t block_bytes_ = 0;   // a chunk's arena and its room for views
+  std::unique_ptr<ArenaPool> blocks_;
 };
 
 }  // namespace icepoint

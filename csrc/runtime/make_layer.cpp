@@ -3,6 +3,7 @@
 
 #include "runtime/cost.h"
 #include "runtime/plan.h"
+#include "runtime/weight_rows.h"
 
 namespace icepoint {
 namespace {
@@ -27,17 +28,27 @@ int storage_axis(int64_t axis, size_t rank) {
 /// Builds the layer of one node.
 class Maker {
  public:
-  Maker(const Kernels& kernels, const Graph& graph, const Proof& proof, int64_t node, CodeRange range)
-      : k_(kernels), node_(graph.nodes[node]), range_(range), y_(proof.values[graph.inputs.size() + node]) {
+  Maker(const Kernels& kernels, const Graph& graph, const Proof& proof, const Plan& plan,
+        const std::vector<CodeRange>& ranges, int64_t node)
+      : k_(kernels),
+        graph_(graph),
+        proof_(proof),
+        plan_(plan),
+        ranges_(ranges),
+        index_(node),
+        node_(graph.nodes[node]),
+        range_(ranges[node]),
+        y_(value_of(node)) {
     for (int64_t v : node_.inputs) xs_.push_back(&proof.values[v]);
   }
 
   LayerPtr make() { return std::visit(*this, node_.op); }
 
   LayerPtr operator()(const QConv2d& op) const {
-    const WidenedWeights w = widen(op.weights, weight_shape(op, x().shape));
+    const Shape shape = weight_shape(op, x().shape);
+    const GraphRows rows(op.weights, shape, shape[1], shape[2] * shape[3]);
     return make_qconv2d(k_, extent(), window_of(op), op.groups, op.out_channels, x().q.zero_point,
-                        span(op.weights, w), requant(op.weights));
+                        rows.source(), requant(op.weights), fusion());
   }
   LayerPtr operator()(const QConvTranspose2d& op) const {
     const WidenedWeights w = widen(op.weights, weight_shape(op, x().shape));
@@ -45,8 +56,12 @@ class Maker {
                                   x().q.zero_point, span(op.weights, w), requant(op.weights));
   }
   LayerPtr operator()(const QLinear& op) const {
-    const WidenedWeights w = widen(op.weights, weight_shape(op, x().shape));
-    return make_qlinear(k_, extent(), op.out_features, x().q.zero_point, span(op.weights, w),
+    const Shape shape = weight_shape(op, x().shape);
+    // Flattened in place: the features lie as the map's pixels do.
+    const Extent& map = plan_.flattened[node_.inputs[0]];
+    const GraphRows rows =
+        map.c > 0 ? GraphRows(op.weights, shape, map.c, map.h * map.w) : GraphRows(op.weights, shape, shape[1], 1);
+    return make_qlinear(k_, extent(), op.out_features, x().q.zero_point, rows.source(),
                         requant(op.weights));
   }
   LayerPtr operator()(const QAffine& op) const {
@@ -155,7 +170,37 @@ class Maker {
     return axis == 0 ? maps.rows : axis == 1 ? maps.cols : maps.channels;
   }
 
+  const ValueInfo& value_of(int64_t node) const { return proof_.values[graph_.inputs.size() + node]; }
+
+  /// What the plan put into this convolution's epilogue.
+  ConvFusion fusion() const {
+    ConvFusion fusion{.x_pixel = plan_.places[node_.inputs[0]].pixel};
+    const int64_t guest = plan_.guest[index_];
+    if (guest < 0) return fusion;
+    const auto* add = std::get_if<QAdd>(&graph_.nodes[guest].op);
+    fusion.max_pool = add == nullptr;
+    if (add == nullptr) return fusion;
+    const auto& inputs = graph_.nodes[guest].inputs;
+    // The convolution's value, and the clamps' fused into it, lie where the sum lies.
+    const bool first = plan_.root[inputs[0]] == plan_.root[graph_.inputs.size() + guest];
+    const auto a = static_cast<int32_t>(add->a_multiplier), b = static_cast<int32_t>(add->b_multiplier);
+    const CodeRange& range = ranges_[guest];
+    fusion.residual = Residual{.q_multiplier = first ? a : b,
+                               .x_zero_point = proof_.values[inputs[first ? 1 : 0]].q.zero_point,
+                               .x_multiplier = first ? b : a,
+                               .shift = static_cast<int32_t>(add->shift),
+                               .y_zero_point = value_of(guest).q.zero_point,
+                               .lo = static_cast<int32_t>(range.lo),
+                               .hi = static_cast<int32_t>(range.hi)};
+    return fusion;
+  }
+
   const Kernels& k_;
+  const Graph& graph_;
+  const Proof& proof_;
+  const Plan& plan_;
+  const std::vector<CodeRange>& ranges_;
+  const int64_t index_;
   const Node& node_;
   const CodeRange range_;
   const ValueInfo& y_;
@@ -175,9 +220,20 @@ CodeRange range_of(const Op& op) {
       op);
 }
 
-LayerPtr make_layer(const Kernels& kernels, const Graph& graph, const Proof& proof, int64_t node,
-                    const CodeRange& range) {
-  return Maker(kernels, graph, proof, node, range).make();
+std::vector<CodeRange> fused_ranges(const Graph& graph, const Plan& plan) {
+  std::vector<CodeRange> ranges;
+  for (const Node& node : graph.nodes) ranges.push_back(range_of(node.op));
+  for (int64_t i = 0; i < std::ssize(graph.nodes); ++i)
+    if (plan.narrows[i] >= 0) {
+      CodeRange& target = ranges[plan.narrows[i]];
+      target = target.followed_by(ranges[i]);
+    }
+  return ranges;
+}
+
+LayerPtr make_layer(const Kernels& kernels, const Graph& graph, const Proof& proof, const Plan& plan,
+                    const std::vector<CodeRange>& ranges, int64_t node) {
+  return Maker(kernels, graph, proof, plan, ranges, node).make();
 }
 
 }  // namespace icepoint

@@ -5,6 +5,7 @@
 
 #include "graph/validate.h"
 #include "layers/layers.h"
+#include "runtime/plan.h"
 
 namespace icepoint {
 
@@ -22,7 +23,12 @@ struct CodeRange {
 /// The node's own range; 0..255 for operators without one.
 CodeRange range_of(const Op& op);
 
-/// Widens and packs the weights of a proved node for `kernels`; `range` takes the place of its own.
-LayerPtr make_layer(const Kernels& kernels, const Graph&, const Proof&, int64_t node, const CodeRange& range);
+/// The range of every node with the clamps that the plan fused into it.
+std::vector<CodeRange> fused_ranges(const Graph&, const Plan&);
+
+/// Packs the weights of a proved node for `kernels`, with what the plan has fused into it; `ranges` are
+/// those of fused_ranges.
+LayerPtr make_layer(const Kernels& kernels, const Graph&, const Proof&, const Plan&,
+                    const std::vector<CodeRange>& ranges, int64_t node);
 
 }  // namespace icepoint

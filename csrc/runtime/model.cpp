@@ -2,6 +2,7 @@
 #include "runtime/model.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <utility>
 
@@ -9,6 +10,27 @@
 #include "runtime/executor.h"
 
 namespace icepoint {
+
+namespace {
+
+/// Typed pointers as untyped ones, without memory of their own for the few that models have.
+template <class Void>
+class Pointers {
+ public:
+  template <class T>
+  explicit Pointers(std::span<T* const> typed) : count_(typed.size()) {
+    if (count_ > few_.size()) many_.resize(count_);
+    std::copy(typed.begin(), typed.end(), count_ > few_.size() ? many_.data() : few_.data());
+  }
+  std::span<const Void> span() const { return {many_.empty() ? few_.data() : many_.data(), count_}; }
+
+ private:
+  size_t count_;
+  std::array<Void, 8> few_;
+  std::vector<Void> many_;
+};
+
+}  // namespace
 
 struct Model::Impl {
   Impl(std::shared_ptr<const ModelFile> model, const Kernels& k)
@@ -66,9 +88,9 @@ struct Model::Impl {
     check_outputs(out, n, who);
     if constexpr (std::is_same_v<In, uint8_t>) check_codes(in, n, who);
     if (n == 0) return;
-    const std::vector<const void*> from(in.begin(), in.end());
-    const std::vector<void*> to(out.begin(), out.end());
-    executor.run({from, to, std::is_same_v<In, float>, std::is_same_v<Out, float>, n});
+    const Pointers<const void*> from(in);
+    const Pointers<void*> to(out);
+    executor.run({from.span(), to.span(), std::is_same_v<In, float>, std::is_same_v<Out, float>, n});
   }
 };
 

@@ -1,38 +1,22 @@
-// Which values share a slot, which nodes another node does, and the offset of every slot.
+// Lifetimes of the values that lie in memory, and the offset and pitches of every one.
 #include "runtime/plan.h"
 
 #include <algorithm>
-#include <limits>
-#include <numeric>
 
 #include "runtime/arena.h"
+#include "runtime/fusions.h"
 
 namespace icepoint {
 namespace {
 
-/// How often each value is read; an output counts as read.
-std::vector<int64_t> count_readers(const Graph& graph) {
-  std::vector<int64_t> readers(graph.value_count());
-  for (const Node& node : graph.nodes)
-    for (int64_t v : node.inputs) ++readers[v];
-  for (int64_t v : graph.outputs) ++readers[v];
-  return readers;
-}
-
-/// True for operators that clamp to a range of their own, which a clamp behind them can narrow.
-bool has_range(const Op& op) {
-  return std::visit(
-      []<class T>(const T&) {
-        return !std::is_same_v<T, Clamp> && requires(T t) {
-          t.lo;
-        };
-      },
-      op);
-}
-
-bool moves_nothing(const Node& node, const Shape& x, const Shape& y) {
-  return std::holds_alternative<Reshape>(node.op) &&
-         (x == y || (stored_as_logical(x) && stored_as_logical(y)));
+/// Dense pixels, rows with their halo; images without one join, so that a batch can be one long row.
+Place place_of(const Extent& e, const Halo& halo) {
+  Place p{.extent = e, .halo = halo};
+  p.pixel = e.c;
+  p.row = (halo.left + e.w + halo.right) * p.pixel;
+  p.image = (halo.top + e.h + halo.bottom) * p.row;
+  p.origin = halo.top * p.row + halo.left * p.pixel;
+  return p;
 }
 
 }  // namespace
@@ -54,53 +38,37 @@ bool stored_as_logical(const Shape& shape) {
 }
 
 Plan make_plan(const Graph& graph, const Proof& proof, bool keep_all) {
-  const auto values = graph.value_count(), inputs = static_cast<int64_t>(graph.inputs.size());
+  const auto values = graph.value_count(), nodes = static_cast<int64_t>(graph.nodes.size());
+  Fusions f = find_fusions(graph, proof, keep_all);
   Plan plan;
-  plan.root.resize(values);
-  std::iota(plan.root.begin(), plan.root.end(), 0);
-  plan.skipped.resize(graph.nodes.size());
-
-  const std::vector<int64_t> readers = count_readers(graph);
-  // The value that a requantizing node writes, and the clamps already fused behind it.
-  std::vector<bool> narrowable(values);
-  for (int64_t i = 0; i < std::ssize(graph.nodes); ++i) {
-    const Node& node = graph.nodes[i];
-    const int64_t x = node.inputs[0], y = inputs + i;
-    const bool fused =
-        !keep_all && std::holds_alternative<Clamp>(node.op) && narrowable[x] && readers[x] == 1;
-    narrowable[y] = fused || has_range(node.op);
-    plan.skipped[i] = fused || moves_nothing(node, proof.values[x].shape, proof.values[y].shape);
-    if (plan.skipped[i]) plan.root[y] = plan.root[x];
-  }
+  for (int64_t v = 0; v < values; ++v)
+    plan.places.push_back(place_of(extent_of(proof.values[v].shape), f.halo[f.root[v]]));
 
   // Step 0 brings the inputs, step i + 1 runs node i, and outputs are read in a step behind the last.
-  const auto steps = static_cast<int64_t>(graph.nodes.size()) + 2;
+  const int64_t steps = nodes + 2;
   std::vector<Lifetime> lives(values);
-  for (int64_t v = 0; v < values; ++v) {
-    Lifetime& life = lives[v];
-    life.first = life.last = std::max<int64_t>(v - inputs + 1, 0);
-    life.bytes = *numel(proof.values[v].shape);
-  }
+  for (int64_t v = 0; v < values; ++v)
+    lives[v] = {f.writer[v] + 1, f.writer[v] + 1, plan.places[v].image};
   const auto extend = [&](int64_t v, int64_t step) {
-    int64_t& last = lives[plan.root[v]].last;
+    int64_t& last = lives[f.root[v]].last;
     last = std::max(last, step);
   };
-  for (int64_t i = 0; i < std::ssize(graph.nodes); ++i)
-    for (int64_t v : graph.nodes[i].inputs) extend(v, i + 1);
-  for (int64_t v = 0; v < values; ++v) extend(v, lives[v].first);
+  for (int64_t i = 0; i < nodes; ++i)
+    if (f.host[i] >= 0)
+      for (int64_t v : graph.nodes[i].inputs) extend(v, f.host[i] + 1);
   for (int64_t v : graph.outputs) extend(v, steps - 1);
 
   std::vector<Lifetime> roots;
   for (int64_t v = 0; v < values; ++v)
-    if (plan.root[v] == v) roots.push_back(lives[v]);
+    if (f.root[v] == v) roots.push_back(lives[v]);
   const Layout layout = assign_offsets(roots, steps, kMaxArenaBytes);
   plan.arena_bytes = layout.bytes;
-  plan.slots.resize(values);
   size_t next = 0;
-  for (int64_t v = 0; v < values; ++v) {
-    const int64_t root = plan.root[v];  // root <= v: its slot is known
-    plan.slots[v] = root == v ? Slot{layout.offsets[next++], lives[v].bytes} : plan.slots[root];
-  }
+  for (int64_t v = 0; v < values; ++v)
+    if (f.root[v] == v) plan.places[v].offset = layout.offsets[next++];
+  for (int64_t v = 0; v < values; ++v) plan.places[v].offset = plan.places[f.root[v]].offset;
+  plan.root = std::move(f.root), plan.flattened = std::move(f.flattened);
+  plan.host = std::move(f.host), plan.guest = std::move(f.guest), plan.narrows = std::move(f.narrows);
   return plan;
 }
 

@@ -5,22 +5,6 @@
 #include "runtime/make_layer.h"
 
 namespace icepoint {
-namespace {
-
-/// The range of every node with the clamps that the plan fused into it.
-std::vector<CodeRange> fused_ranges(const Graph& graph, const Plan& plan) {
-  const auto inputs = static_cast<int64_t>(graph.inputs.size());
-  std::vector<CodeRange> ranges;
-  for (const Node& node : graph.nodes) ranges.push_back(range_of(node.op));
-  for (int64_t i = 0; i < std::ssize(graph.nodes); ++i)
-    if (plan.skipped[i] && std::holds_alternative<Clamp>(graph.nodes[i].op)) {
-      CodeRange& target = ranges[plan.root[inputs + i] - inputs];
-      target = target.followed_by(ranges[i]);
-    }
-  return ranges;
-}
-
-}  // namespace
 
 int64_t Program::bytes() const {
   int64_t total = 0;
@@ -28,22 +12,23 @@ int64_t Program::bytes() const {
   return total;
 }
 
-Program prepare(const ModelFile& file, const Kernels& kernels, bool keep_all, const Program* shared) {
+Program prepare(const ModelFile& file, const Kernels& kernels, bool keep_all) {
   const Graph& graph = file.graph;
+  const auto first = static_cast<int64_t>(graph.inputs.size());
   Program program{make_plan(graph, file.proof, keep_all), {}};
-  const std::vector<CodeRange> ranges = fused_ranges(graph, program.plan);
-  std::vector<std::shared_ptr<const Layer>> known(graph.nodes.size());
-  if (shared) {
-    const std::vector<CodeRange> theirs = fused_ranges(graph, shared->plan);
-    for (const Step& step : shared->steps)
-      if (theirs[step.node] == ranges[step.node]) known[step.node] = step.layer;
-  }
+  const Plan& plan = program.plan;
+  const std::vector<CodeRange> ranges = fused_ranges(graph, plan);
   for (int64_t i = 0; i < std::ssize(graph.nodes); ++i) {
-    if (program.plan.skipped[i]) continue;
-    if (!known[i]) known[i] = make_layer(kernels, graph, file.proof, i, ranges[i]);
-    program.steps.push_back({i, known[i], graph.nodes[i].inputs,
-                             static_cast<int64_t>(graph.inputs.size()) + i,
-                             cost_of(graph, file.proof, i).work});
+    if (!plan.runs(i)) continue;
+    Step step{i, make_layer(kernels, graph, file.proof, plan, ranges, i), graph.nodes[i].inputs, first + i,
+              cost_of(graph, file.proof, i).work};
+    if (const int64_t guest = plan.guest[i]; guest >= 0) {
+      step.y = first + guest;
+      // Of the sum's operands, the one that is not this convolution's own value.
+      for (int64_t v : graph.nodes[guest].inputs)
+        if (plan.root[v] != plan.root[step.y]) step.inputs.push_back(v);
+    }
+    program.steps.push_back(std::move(step));
   }
   return program;
 }

@@ -11,7 +11,7 @@
 
 namespace icepoint {
 
-/// One node that does something.
+/// One node that does something, and the guests that it does it for.
 struct Step {
   int64_t node = 0;
   std::shared_ptr<const Layer> layer;
@@ -22,13 +22,11 @@ struct Step {
 
 struct Program {
   Plan plan;
-  std::vector<Step> steps;  // in the order of the nodes, without the skipped ones
+  std::vector<Step> steps;  // in the order of the nodes that run
   int64_t bytes() const;    // packed weights and tables held
 };
 
-/// Prepares every node of `file`, whose proof is filled. With `keep_all` nothing is fused; layers that are
-/// the same in `shared`, a program of the same file and kernels, are then taken from there.
-Program prepare(const ModelFile& file, const Kernels& kernels, bool keep_all = false,
-                const Program* shared = nullptr);
+/// Prepares every node of `file`, whose proof is filled. With `keep_all` nothing is fused.
+Program prepare(const ModelFile& file, const Kernels& kernels, bool keep_all = false);
 
 }  // namespace icepoint

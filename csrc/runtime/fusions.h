@@ -1,0 +1,20 @@
+// Which operators of a graph run as one: decided before any value has a place.
+#pragma once
+
+#include <vector>
+
+#include "runtime/plan.h"
+
+namespace icepoint {
+
+/// What make_plan starts from; the fields are Plan's, and more.
+struct Fusions {
+  std::vector<int64_t> root, host, guest, narrows;
+  std::vector<Extent> flattened;
+  std::vector<Halo> halo;       // one a value: what is read around its buffer; of a root
+  std::vector<int64_t> writer;  // of a root: the node whose step writes it, or -1 for an input
+};
+
+Fusions find_fusions(const Graph&, const Proof&, bool keep_all);
+
+}  // namespace icepoint
