@@ -7,8 +7,7 @@ namespace icepoint::reference {
 
 void max_pool2d(const MaxPool2dArgs& a) {
   for (int64_t row = a.begin; row < a.end; ++row) {
-    const uint8_t* image = a.x + row / a.oh * a.h * a.w * a.c;
-    const int64_t oy = row % a.oh;
+    const int64_t image = row / a.oh, oy = row % a.oh;
     for (int64_t ox = 0; ox < a.ow; ++ox) {
       for (int64_t c = 0; c < a.c; ++c) {
         uint8_t most = 0;
@@ -16,10 +15,10 @@ void max_pool2d(const MaxPool2dArgs& a) {
           for (int64_t i = 0; i < a.cols.count[ox]; ++i) {
             const int64_t iy = a.rows.begin[oy] + j * a.rows.step;
             const int64_t ix = a.cols.begin[ox] + i * a.cols.step;
-            most = std::max(most, image[(iy * a.w + ix) * a.c + c]);
+            most = std::max(most, a.x.at(image, iy, ix)[c]);
           }
         }
-        a.y[(row * a.ow + ox) * a.c + c] = most;
+        a.y.at(image, oy, ox)[c] = most;
       }
     }
   }
@@ -27,17 +26,16 @@ void max_pool2d(const MaxPool2dArgs& a) {
 
 void avg_pool2d(const AvgPool2dArgs& a) {
   for (int64_t row = a.begin; row < a.end; ++row) {
-    const uint8_t* image = a.x + row / a.oh * a.h * a.w * a.c;
-    const int64_t oy = row % a.oh;
+    const int64_t image = row / a.oh, oy = row % a.oh;
     for (int64_t ox = 0; ox < a.ow; ++ox) {
       const int32_t which = a.which[oy * a.ow + ox];
       for (int64_t c = 0; c < a.c; ++c) {
         int32_t sum = 0;  // of at most 2^23 taps: below 2^31
         for (int64_t iy = a.rows.begin[oy]; iy < a.rows.begin[oy] + a.rows.count[oy]; ++iy)
           for (int64_t ix = a.cols.begin[ox]; ix < a.cols.begin[ox] + a.cols.count[ox]; ++ix)
-            sum += image[(iy * a.w + ix) * a.c + c];
+            sum += a.x.at(image, iy, ix)[c];
         const int32_t taps = a.rows.count[oy] * a.cols.count[ox];
-        a.y[(row * a.ow + ox) * a.c + c] = static_cast<uint8_t>(requantize_clamp(
+        a.y.at(image, oy, ox)[c] = static_cast<uint8_t>(requantize_clamp(
             sum - taps * a.x_zero_point, a.multiplier[which], a.shift[which], a.y_zero_point, a.lo, a.hi));
       }
     }

@@ -9,9 +9,6 @@ const Kernels& reference_table() {
       .conv2d_packed_size = reference::conv2d_packed_size,
       .conv2d_pack = reference::conv2d_pack,
       .conv2d = reference::conv2d,
-      .linear_packed_size = reference::linear_packed_size,
-      .linear_pack = reference::linear_pack,
-      .linear = reference::linear,
       .conv_transpose2d = reference::conv_transpose2d,
       .max_pool2d = reference::max_pool2d,
       .avg_pool2d = reference::avg_pool2d,
@@ -22,6 +19,8 @@ const Kernels& reference_table() {
       .clamp = reference::clamp,
       .upsample_bilinear = reference::upsample_bilinear,
       .quantize = reference::quantize,
+      .load = reference::load,
+      .store = reference::store,
   };
   return table;
 }
