@@ -73,8 +73,8 @@ struct Conv2dSpec {
   const int32_t* bias;       // (oc)
   const Requant* requant;    // null: y is int32 accumulators
   const Residual* residual;  // null: none; never without requant
-  bool max_pool = false;     // 2x2, stride 2, of the accumulators (exact, for requantization is monotone): y is
-                             // (oh / 2, ow / 2); never without requant, never with a residual
+  bool max_pool = false;  // 2x2, stride 2, of the accumulators (exact, for requantization is monotone): y is
+                          // (oh / 2, ow / 2); never without requant, never with a residual
 };
 
 /// Output channels that threads split a convolution by: every table's panels divide it.
@@ -87,7 +87,7 @@ struct Conv2dArgs {
   View x;              // its halo holds the zero point: as many pixels as the window reaches beyond h and w
   View residual;       // (n, oh, ow, oc), where the spec has one
   Output y;            // uint8 or int32
-  int64_t begin, end;        // rows
+  int64_t begin, end;  // rows
   int64_t oc_begin, oc_end;  // multiples of kOutputBlock, or oc
 };
 

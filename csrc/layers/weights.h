@@ -8,8 +8,8 @@
 
 namespace icepoint {
 
-/// Weights as they come from a tensor: int8 codes (channels, ...); zero_point of length 1 or channels (all zero:
-/// symmetric); bias of length oc or empty.
+/// Weights as they come from a tensor: int8 codes (channels, ...); zero_point of length 1 or channels (all
+/// zero: symmetric); bias of length oc or empty.
 struct WeightSpan {
   std::span<const int8_t> codes;
   std::span<const int32_t> zero_point;

@@ -2,6 +2,8 @@
 #include "ops/arguments.h"
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
 #include "core/check.h"
 #include "core/overflow.h"
@@ -96,12 +98,49 @@ std::array<int64_t, 2> output_size(const Window& window, int64_t h, int64_t w, b
   return out;
 }
 
-void run_layer(const Layer& layer, std::vector<const uint8_t*> xs, void* y, int64_t n, int64_t work) {
+namespace {
+
+/// A copy of an operand as a layer wants it: inside its halo, with kSlack readable bytes behind it, which a
+/// tensor's own memory does not promise.
+class [[gnu::visibility("hidden")]] Framed {
+ public:
+  Framed(const Operand& x, const Halo& halo, int64_t n) {
+    const auto [h, w, c] = x.extent;
+    const int64_t row = (halo.left + w + halo.right) * c, image = (halo.top + h + halo.bottom) * row;
+    const auto size = static_cast<size_t>(n * image + kSlack);
+    memory_ = std::make_unique_for_overwrite<uint8_t[]>(size);
+    if (halo != Halo{}) std::memset(memory_.get(), x.zero_point, size);
+    uint8_t* first = memory_.get() + halo.top * row + halo.left * c;
+    const bool whole = row == w * c;
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t y = 0; y < (whole ? 1 : h); ++y)
+        std::memcpy(first + i * image + y * row, x.data + (i * h + y) * w * c,
+                    static_cast<size_t>((whole ? h : 1) * w * c));
+    view_ = {first, image, row, c};
+  }
+  const View& view() const {
+    return view_;
+  }
+
+ private:
+  std::unique_ptr<uint8_t[]> memory_;
+  View view_;
+};
+
+}  // namespace
+
+void run_layer(const Layer& layer, const std::vector<Operand>& xs, void* y, Extent y_extent, int64_t y_size,
+               int64_t n, int64_t work) {
   if (n == 0 || work == 0) return;
+  std::vector<Framed> framed;
+  std::vector<View> views;
+  for (size_t i = 0; i < xs.size(); ++i) views.push_back(framed.emplace_back(xs[i], layer.halo(i), n).view());
+  const auto [h, w, c] = y_extent;
+  const icepoint::Output out{static_cast<uint8_t*>(y), h * w * c * y_size, w * c * y_size, c * y_size};
   constexpr int64_t kGrainWork = 1 << 16;  // tens of microseconds: less is not worth a second thread
   const int64_t units = layer.units(n), work_per_unit = std::max<int64_t>(1, work / units);
   parallel_for(units, std::max<int64_t>(1, kGrainWork / work_per_unit),
-               [&](int64_t begin, int64_t end) { layer.run(xs.data(), y, n, begin, end); });
+               [&](int64_t begin, int64_t end) { layer.run(views.data(), out, n, begin, end); });
 }
 
 }  // namespace icepoint::ops

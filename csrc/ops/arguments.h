@@ -83,8 +83,8 @@ struct Operand {
   int32_t zero_point = 0;
 };
 
-/// Runs a layer over a batch of n on the core's threads; y is dense, y_size bytes an element. `work`, the multiply-adds or moved bytes of the
-/// whole call, only decides how many threads are worth waking.
+/// Runs a layer over a batch of n on the core's threads; y is dense, y_size bytes an element. `work`, the
+/// multiply-adds or moved bytes of the whole call, only decides how many threads are worth waking.
 void run_layer(const Layer& layer, const std::vector<Operand>& xs, void* y, Extent y_extent, int64_t y_size,
                int64_t n, int64_t work);
 

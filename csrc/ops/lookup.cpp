@@ -23,7 +23,7 @@ Tensor lookup(const Tensor& x, const Tensor& table) {
                           : x.dim() == 4 ? Extent{x.size(2), x.size(3), x.size(1)}
                                          : Extent{1, 1, x.size(1)};
     const LayerPtr layer = make_lookup(kernels(), extent, codes.span());
-    run_layer(*layer, {dense.data()}, y.data(), n, x.numel());
+    run_layer(*layer, {{dense.data(), extent}}, y.data(), extent, 1, n, x.numel());
   }
   return y.take();
 }

@@ -27,7 +27,7 @@ Tensor pairwise(const Tensor& a, const Tensor& b, const std::string& op, const M
   const Extent eb = same ? ea : Extent{1, 1, a.size(1)};
   if (a.numel() > 0) {
     const LayerPtr layer = make(ea, eb);
-    run_layer(*layer, {da.data(), db.data()}, y.data(), n, a.numel());
+    run_layer(*layer, {{da.data(), ea}, {db.data(), eb}}, y.data(), ea, 1, n, a.numel());
   }
   return y.take();
 }

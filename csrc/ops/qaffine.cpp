@@ -36,7 +36,7 @@ Tensor qaffine(const Tensor& x, int64_t x_zero_point, const Tensor& multiplier, 
   if (x.numel() > 0) {
     const Extent extent = x.dim() == 4 ? Extent{x.size(2), x.size(3), c} : Extent{1, 1, c};
     const LayerPtr layer = make_qaffine(kernels(), extent, zx, m, b, s, out);
-    run_layer(*layer, {dense.data()}, y.data(), x.size(0), x.numel());
+    run_layer(*layer, {{dense.data(), extent}}, y.data(), extent, 1, x.size(0), x.numel());
   }
   return y.take();
 }

@@ -58,14 +58,14 @@ Tensor qconcat(std::vector<Tensor> xs, Ints zero_points, const Tensor& multiplie
   const Order order = order_of(xs[0]);
   std::vector<Dense<uint8_t>> dense;
   std::vector<Extent> rows;
-  std::vector<const uint8_t*> data;
+  std::vector<Operand> data;
   std::vector<int32_t> zero_point, m, s;
   std::vector<bool> identity;
   for (size_t i = 0; i < xs.size(); ++i) {
     if (xs[i].numel() == 0) continue;  // nothing to join
     dense.emplace_back(xs[i], order);
-    data.push_back(dense.back().data());
     rows.push_back({1, 1, row_length(shape_of(xs[i]), order, a)});
+    data.push_back({dense.back().data(), rows.back()});
     zero_point.push_back(z[i]);
     m.push_back(r.multiplier[i]);
     s.push_back(r.shift[i]);
@@ -76,8 +76,8 @@ Tensor qconcat(std::vector<Tensor> xs, Ints zero_points, const Tensor& multiplie
   Output<uint8_t> y(shape, order, order, op);
   if (!data.empty()) {
     const LayerPtr layer = make_qconcat(kernels(), rows, 2, zero_point, m, s, identity, out);
-    const int64_t total = *numel(shape);
-    run_layer(*layer, data, y.data(), total / row_length(shape, order, a), total);
+    const int64_t total = *numel(shape), row = row_length(shape, order, a);
+    run_layer(*layer, data, y.data(), {1, 1, row}, 1, total / row, total);
   }
   return y.take();
 }

@@ -44,8 +44,12 @@ Tensor convolve(const Convolution& a, const Rule& rule) {
   const Dense<uint8_t> x(a.x, Order::channels_last);
   Output<Y> y({n, oc, oh, ow}, Order::channels_last, order, op);
   const auto spans = requant ? std::optional(requant->spans()) : std::nullopt;
-  const LayerPtr layer = make_qconv2d(kernels(), {h, w, ic}, window, a.groups, oc, zx, weight.span(), spans);
-  run_layer(*layer, {x.data()}, y.data(), n, n * oh * ow * *numel(weight.shape()));
+  const WeightSpan codes = weight.span();
+  const SpanRows rows(codes, oc, ic / a.groups, window.kernel[0] * window.kernel[1]);
+  const LayerPtr layer = make_qconv2d(kernels(), {h, w, ic}, window, a.groups, oc, zx,
+                                      {rows, rows.kind(), {}, codes.bias}, spans);
+  run_layer(*layer, {{x.data(), {h, w, ic}, zx}}, y.data(), {oh, ow, oc}, sizeof(Y), n,
+            n * oh * ow * *numel(weight.shape()));
   return y.take();
 }
 

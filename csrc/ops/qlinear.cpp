@@ -25,8 +25,11 @@ Tensor linear(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const
   Output<Y> y(shape, Order::logical, order_of(x), op);
   const int64_t n = x.numel() / in;
   const auto spans = requant ? std::optional(requant->spans()) : std::nullopt;
-  const LayerPtr layer = make_qlinear(kernels(), {1, 1, in}, out, zx, w.span(), spans);
-  run_layer(*layer, {rows.data()}, y.data(), n, n * in * out);
+  const WeightSpan codes = w.span();
+  const SpanRows weights(codes, out, in, 1);
+  const LayerPtr layer =
+      make_qlinear(kernels(), {1, 1, in}, out, zx, {weights, weights.kind(), {}, codes.bias}, spans);
+  run_layer(*layer, {{rows.data(), {1, 1, in}}}, y.data(), {1, 1, out}, sizeof(Y), n, n * in * out);
   return y.take();
 }
 

@@ -19,7 +19,9 @@ Tensor pool(const Tensor& x, const Layer& layer, std::array<int64_t, 2> out, int
             const std::string& op) {
   const Dense<uint8_t> dense(x, Order::channels_last);
   Output<uint8_t> y({x.size(0), x.size(1), out[0], out[1]}, Order::channels_last, order_of(x), op);
-  run_layer(layer, {dense.data()}, y.data(), x.size(0), x.size(0) * x.size(1) * out[0] * out[1] * taps);
+  const int64_t c = x.size(1);
+  run_layer(layer, {{dense.data(), {x.size(2), x.size(3), c}}}, y.data(), {out[0], out[1], c}, 1, x.size(0),
+            x.size(0) * c * out[0] * out[1] * taps);
   return y.take();
 }
 

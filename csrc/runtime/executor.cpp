@@ -45,7 +45,10 @@ int64_t most_inputs(const Graph& graph) {
 }  // namespace
 
 Executor::Executor(const ModelFile& file, const Kernels& kernels)
-    : file_(file), kernels_(kernels), program_(prepare(file, kernels)), most_inputs_(most_inputs(file.graph)) {
+    : file_(file),
+      kernels_(kernels),
+      program_(prepare(file, kernels)),
+      most_inputs_(most_inputs(file.graph)) {
   const int64_t arena = program_.plan.arena_bytes;
   const int64_t room = std::clamp(program_.bytes(), kChunkBytes, kMostChunkBytes);
   chunk_images_ = std::max<int64_t>(room / arena, 1);
@@ -100,12 +103,10 @@ void Executor::load(const Batch& batch, int64_t first, const Chunk& chunk, bool 
     over(split, edge.rows(chunk.n), grain, [&](int64_t begin, int64_t end) {
       if (batch.float_inputs)
         edge.load(kernels_, static_cast<const float*>(batch.inputs[i]) + first * edge.count(), chunk.arena,
-                  chunk.n,
-                  begin, end);
+                  chunk.n, begin, end);
       else
-        edge.load(static_cast<const uint8_t*>(batch.inputs[i]) + first * edge.count(), chunk.arena,
-                  chunk.n, begin,
-                  end);
+        edge.load(static_cast<const uint8_t*>(batch.inputs[i]) + first * edge.count(), chunk.arena, chunk.n,
+                  begin, end);
     });
   }
 }
@@ -119,8 +120,8 @@ void Executor::store(const Batch& batch, int64_t first, const Chunk& chunk, bool
         edge.store(kernels_, chunk.arena, chunk.n,
                    static_cast<float*>(batch.outputs[i]) + first * edge.count(), begin, end);
       else
-        edge.store(chunk.arena, chunk.n, static_cast<uint8_t*>(batch.outputs[i]) + first * edge.count(), begin,
-                   end);
+        edge.store(chunk.arena, chunk.n, static_cast<uint8_t*>(batch.outputs[i]) + first * edge.count(),
+                   begin, end);
     });
   }
 }

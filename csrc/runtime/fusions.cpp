@@ -87,7 +87,7 @@ class Finder {
       f_.flattened[y] = extent_of(shape(x));
       return alias(i, x, y, -1);
     }
-    const int64_t conv = std::holds_alternative<QAdd>(node.op)        ? conv_before_add(node)
+    const int64_t conv = std::holds_alternative<QAdd>(node.op)         ? conv_before_add(node)
                          : std::holds_alternative<QMaxPool2d>(node.op) ? conv_before_pool(node, y)
                                                                        : -1;
     if (conv < 0) return;

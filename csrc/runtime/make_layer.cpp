@@ -59,10 +59,9 @@ class Maker {
     const Shape shape = weight_shape(op, x().shape);
     // Flattened in place: the features lie as the map's pixels do.
     const Extent& map = plan_.flattened[node_.inputs[0]];
-    const GraphRows rows =
-        map.c > 0 ? GraphRows(op.weights, shape, map.c, map.h * map.w) : GraphRows(op.weights, shape, shape[1], 1);
-    return make_qlinear(k_, extent(), op.out_features, x().q.zero_point, rows.source(),
-                        requant(op.weights));
+    const GraphRows rows = map.c > 0 ? GraphRows(op.weights, shape, map.c, map.h * map.w)
+                                     : GraphRows(op.weights, shape, shape[1], 1);
+    return make_qlinear(k_, extent(), op.out_features, x().q.zero_point, rows.source(), requant(op.weights));
   }
   LayerPtr operator()(const QAffine& op) const {
     return make_qaffine(k_, extent(), x().q.zero_point, op.multiplier.as<int32_t>(), op.offset.as<int32_t>(),
@@ -174,7 +173,8 @@ class Maker {
 
   /// What the plan put into this convolution's epilogue.
   ConvFusion fusion() const {
-    ConvFusion fusion{.x_pixel = plan_.places[node_.inputs[0]].pixel};
+    ConvFusion fusion;
+    fusion.x_pixel = plan_.places[node_.inputs[0]].pixel;
     const int64_t guest = plan_.guest[index_];
     if (guest < 0) return fusion;
     const auto* add = std::get_if<QAdd>(&graph_.nodes[guest].op);

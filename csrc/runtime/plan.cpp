@@ -47,8 +47,7 @@ Plan make_plan(const Graph& graph, const Proof& proof, bool keep_all) {
   // Step 0 brings the inputs, step i + 1 runs node i, and outputs are read in a step behind the last.
   const int64_t steps = nodes + 2;
   std::vector<Lifetime> lives(values);
-  for (int64_t v = 0; v < values; ++v)
-    lives[v] = {f.writer[v] + 1, f.writer[v] + 1, plan.places[v].image};
+  for (int64_t v = 0; v < values; ++v) lives[v] = {f.writer[v] + 1, f.writer[v] + 1, plan.places[v].image};
   const auto extend = [&](int64_t v, int64_t step) {
     int64_t& last = lives[f.root[v]].last;
     last = std::max(last, step);

@@ -26,13 +26,13 @@ struct Place {
 };
 
 struct Plan {
-  std::vector<Place> places;       // one a value
-  std::vector<int64_t> root;       // the value whose buffer this value shares
-  std::vector<Extent> flattened;   // of a value whose bytes still lie as the map of this extent; else empty
-  std::vector<int64_t> host;       // the node that does a node's work: itself, another one, or -1: nothing to do
-  std::vector<int64_t> guest;      // of a convolution: the qadd or qmax_pool2d in its epilogue, or -1
-  std::vector<int64_t> narrows;    // of a fused clamp: the node whose range it narrows, or -1
-  int64_t arena_bytes = 0;         // peak activation memory of one image
+  std::vector<Place> places;      // one a value
+  std::vector<int64_t> root;      // the value whose buffer this value shares
+  std::vector<Extent> flattened;  // of a value whose bytes still lie as the map of this extent; else empty
+  std::vector<int64_t> host;   // the node that does a node's work: itself, another one, or -1: nothing to do
+  std::vector<int64_t> guest;  // of a convolution: the qadd or qmax_pool2d in its epilogue, or -1
+  std::vector<int64_t> narrows;  // of a fused clamp: the node whose range it narrows, or -1
+  int64_t arena_bytes = 0;       // peak activation memory of one image
 
   bool runs(int64_t node) const { return host[node] == node; }
 };

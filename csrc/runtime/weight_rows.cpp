@@ -11,8 +11,8 @@ namespace icepoint {
 GraphRows::GraphRows(const Weights& weights, const Shape& shape, int64_t channels, int64_t taps)
     : weights_(weights),
       codes_(weights, shape),
-      zero_point_(per_channel(weights.affine ? weights.weight_zero_point.as<int32_t>() : std::span<const int32_t>(),
-                              shape[0])),
+      zero_point_(per_channel(
+          weights.affine ? weights.weight_zero_point.as<int32_t>() : std::span<const int32_t>(), shape[0])),
       offset_(zero_point_),
       channels_(channels),
       taps_(taps),

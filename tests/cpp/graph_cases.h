@@ -63,30 +63,35 @@ inline Codes run_codes(const Model& model, const Codes& inputs, int64_t n, int64
   return outputs;
 }
 
-/// Every value of the graph, each node by the reference kernels alone, in memory of its own: no plan, no
-/// fusion, no thread, one image at a time.
+/// Every value of the graph, each node by the reference kernels alone, in memory of its own: no arena, no
+/// halo, no fusion, no thread, one image at a time.
 inline Codes evaluate(const Graph& graph, const Codes& inputs, int64_t n) {
   const Proof proof = validate(graph);
-  const Kernels& reference = kernels("reference");
+  const Plan plan = make_plan(graph, proof, true);
+  const std::vector<CodeRange> ranges = fused_ranges(graph, plan);
   std::vector<LayerPtr> layers;
   for (int64_t i = 0; i < std::ssize(graph.nodes); ++i)
-    layers.push_back(make_layer(reference, graph, proof, i, range_of(graph.nodes[i].op)));
+    layers.push_back(make_layer(kernels("reference"), graph, proof, plan, ranges, i));
   Codes all(graph.value_count());
   for (int64_t image = 0; image < n; ++image) {
     Codes stored;  // one image, storage order
+    std::vector<Place> places;
     for (size_t v = 0; v < all.size(); ++v) {
-      const Edge edge(proof.values[v]);
+      const Extent e = extent_of(proof.values[v].shape);
+      places.push_back({.image = e.numel(), .row = e.w * e.c, .pixel = e.c, .extent = e, .halo = {}});
+      const Edge edge(proof.values[v], places[v]);
       std::vector<uint8_t> slot(edge.count(), 0x55);
       if (v < inputs.size()) {
-        edge.load(inputs[v].data() + image * edge.count(), slot.data(), 0, edge.planes(1));
+        edge.load(inputs[v].data() + image * edge.count(), slot.data(), 1, 0, edge.rows(1));
       } else {
-        std::vector<const uint8_t*> xs;
-        for (int64_t x : graph.nodes[v - inputs.size()].inputs) xs.push_back(stored[x].data());
+        std::vector<View> xs;
+        for (int64_t x : graph.nodes[v - inputs.size()].inputs)
+          xs.push_back({stored[x].data(), places[x].image, places[x].row, places[x].pixel});
         const Layer& layer = *layers[v - inputs.size()];
-        layer.run(xs.data(), slot.data(), 1, 0, layer.units(1));
+        layer.run(xs.data(), places[v].in(slot.data(), 1), 1, 0, layer.units(1));
       }
       std::vector<uint8_t> logical(slot.size());
-      edge.store(slot.data(), logical.data(), 0, edge.planes(1));
+      edge.store(slot.data(), 1, logical.data(), 0, edge.rows(1));
       all[v].insert(all[v].end(), logical.begin(), logical.end());
       stored.push_back(std::move(slot));
     }

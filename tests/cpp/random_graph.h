@@ -2,14 +2,14 @@
 #pragma once
 
 #include "format/file.h"
-#include "random_layers.h"
+#include "random_blocks.h"
 
 namespace icepoint {
 
-class RandomGraph : RandomLayers {
+class RandomGraph : RandomBlocks {
  public:
   /// `size` scales channels and pixels: 1 gives values of a few hundred codes.
-  RandomGraph(uint32_t seed, int nodes, int64_t size = 1) : RandomLayers(seed, size) {
+  RandomGraph(uint32_t seed, int nodes, int64_t size = 1) : RandomBlocks(seed, size) {
     for (int64_t i = pick(1, 2); i > 0; --i) add_input();
     while (std::ssize(graph_.nodes) < nodes) grow();
     // Whatever nothing reads leaves the graph: an input through a clamp.
@@ -43,7 +43,7 @@ class RandomGraph : RandomLayers {
     const QParams q = values_[v].q, y = qparams();
     const bool image = x.size() == 3;
     if (*numel(x) > 6000 * size_ * size_) return image ? adaptive_pool(v, x, y) : slice(v, x);
-    switch (pick(0, 17)) {
+    switch (pick(0, 20)) {
       case 0:
         return image ? conv(v, x, q, y) : linear(v, x, q, y);
       case 1:
@@ -77,6 +77,12 @@ class RandomGraph : RandomLayers {
         return reshape(v, x);
       case 16:
         return image ? pad(v, x, q) : slice(v, x);
+      case 17:
+        return image ? residual_block(v, x, q) : linear(v, x, q, y);
+      case 18:
+        return image ? pooled_conv(v, x, q) : linear(v, x, q, y);
+      case 19:
+        return image ? head(v, x) : clamp(v, x, q);
       default:
         return image ? upsample(v, x) : permute(v, x);
     }

@@ -162,9 +162,9 @@ TEST(RuntimePlan, AClampFusesOnlyWhereNothingElseReads) {
     if (extra_reader == 2) graph.outputs.push_back(sum);
     const Proof proof = validate(graph);
     const Plan plan = make_plan(graph, proof);
-    EXPECT_EQ(plan.skipped[1], extra_reader == 0) << extra_reader;
+    EXPECT_EQ(!plan.runs(1), extra_reader == 0) << extra_reader;
     EXPECT_EQ(plan.root[relu] == sum, extra_reader == 0) << extra_reader;
-    EXPECT_FALSE(make_plan(graph, proof, true).skipped[1]);
+    EXPECT_TRUE(make_plan(graph, proof, true).runs(1));
   }
 }
 
@@ -176,7 +176,7 @@ TEST(RuntimePlan, ClampsFuseOneBehindTheOtherButNotBehindMoves) {
   const int64_t slice = append(graph, Slice{0, 0, 1, 1}, {second});
   graph.outputs = {append(graph, Clamp{30, 90}, {slice})};
   const Plan plan = make_plan(graph, validate(graph));
-  EXPECT_EQ(plan.skipped, (std::vector<bool>{false, true, true, false, false}));
+  EXPECT_EQ(plan.host, (std::vector<int64_t>{0, 0, 0, 3, 4}));
   EXPECT_EQ(plan.root[second], sum);
 }
 
@@ -192,8 +192,8 @@ TEST(RuntimePlan, ReshapesStayInPlaceWhereTheOrderIsTheSame) {
     graph.outputs = {append(graph, Reshape{to}, {0})};
     for (bool keep_all : {false, true}) {
       const Plan plan = make_plan(graph, validate(graph), keep_all);
-      EXPECT_EQ(plan.skipped[0], in_place) << to_string(from) << " to " << to_string(to);
-      EXPECT_EQ(plan.slots[0].offset == plan.slots[1].offset, in_place);
+      EXPECT_EQ(!plan.runs(0), in_place) << to_string(from) << " to " << to_string(to);
+      EXPECT_EQ(plan.places[0].offset == plan.places[1].offset, in_place);
     }
   }
 }
@@ -207,8 +207,8 @@ TEST(RuntimePlan, AValueSharedInPlaceLivesAsLongAsItsLastReader) {
   const int64_t back = append(graph, Reshape{{12}}, {flat});
   graph.outputs = {append(graph, kAdd, {other, back}, kY)};
   const Plan plan = make_plan(graph, validate(graph));
-  for (int64_t v = other - 5; v <= other; ++v) EXPECT_NE(plan.slots[v].offset, plan.slots[sum].offset) << v;
-  EXPECT_EQ(plan.slots[back].offset, plan.slots[sum].offset);
+  for (int64_t v = other - 5; v <= other; ++v) EXPECT_NE(plan.places[v].offset, plan.places[sum].offset) << v;
+  EXPECT_EQ(plan.places[back].offset, plan.places[sum].offset);
 }
 
 TEST(RuntimePlan, TheArenaIsCappedBeforeAnythingIsAllocated) {

@@ -1,7 +1,7 @@
 // Reference qconv2d: acc = bias + sum (x - zx) w', then Q(acc); padding adds nothing.
 #include <algorithm>
-#include <limits>
 #include <cstring>
+#include <limits>
 
 #include "kernels/reference/table.h"
 
@@ -9,7 +9,8 @@ namespace icepoint::reference {
 
 namespace {
 
-// Packed is everything as it comes: this header, bias, multiplier, shift (oc each), weights (oc, kh, kw, ic / groups).
+// Packed is everything as it comes: this header, bias, multiplier, shift (oc each), weights (oc, kh, kw, ic /
+// groups).
 struct Packed {
   int32_t x_zero_point, y_zero_point, lo, hi;
   bool requantizes, adds, pools;
