@@ -120,6 +120,12 @@ int64_t Model::weight_bytes() const {
   return impl_->executor.program().bytes();
 }
 
+int64_t Model::work() const {
+  int64_t work = 0;
+  for (const Step& step : impl_->executor.program().steps) work += step.work;
+  return work;
+}
+
 void Model::run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const {
   impl_->run(inputs, n, outputs, "run");
 }

@@ -58,6 +58,7 @@ class Model {
 
   int64_t arena_bytes() const;   // peak activation memory of one image
   int64_t weight_bytes() const;  // packed weights and tables held
+  int64_t work() const;          // rough operations of one image
 
  private:
   struct Impl;
