@@ -3,9 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #if defined(__x86_64__)
 // GCC 12 takes the header's deliberately undefined registers for a mistake where they are inlined.
@@ -20,3 +23,4 @@
 
 #include "kernels/kernels.h"
 #include "kernels/target.h"
+#include "kernels/wide/plan.h"
