@@ -1,0 +1,15 @@
+// The kernels of the avx512vnni table.
+#pragma once
+
+#include "kernels/kernels.h"
+
+namespace icepoint {
+
+namespace avx512vnni {
+
+size_t conv2d_packed_size(const Conv2dSpec&);
+void conv2d_pack(const Conv2dSpec&, void* packed);
+void conv2d(const Conv2dArgs&);
+
+}  // namespace avx512vnni
+}  // namespace icepoint
