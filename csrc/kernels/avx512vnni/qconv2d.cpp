@@ -5,24 +5,29 @@
 #if defined(__x86_64__)
 ICEPOINT_TARGET_AVX512VNNI
 #include "kernels/avx512vnni/vec.h"
-// After the vector, in this order: one stands on the other.
-#include "kernels/wide/accumulate.h"
 #include "kernels/wide/conv2d.h"
-#include "kernels/wide/epilogue.h"
 #include "kernels/wide/pack.h"
+#include "kernels/wide/winograd.h"
 
 namespace icepoint::avx512vnni {
 
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
+  if (wide::winograd_fits(spec)) return wide::winograd_plan<Vec>(spec).packed_size();
   return wide::conv2d_packed_size<Vec>(spec);
 }
 
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
-  wide::conv2d_pack<Vec>(spec, packed);
+  if (wide::winograd_fits(spec))
+    wide::winograd_pack<Vec>(spec, packed);
+  else
+    wide::conv2d_pack<Vec>(spec, packed);
 }
 
 void conv2d(const Conv2dArgs& args) {
-  wide::Conv2d<Vec>(args).run();
+  if (wide::algorithm_of(args.packed) == wide::Algorithm::winograd)
+    wide::Winograd<Vec>(args).run();
+  else
+    wide::Conv2d<Vec>(args).run();
 }
 
 }  // namespace icepoint::avx512vnni

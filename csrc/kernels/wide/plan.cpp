@@ -6,7 +6,8 @@
 namespace icepoint::wide {
 
 Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
-    : kind(spec.kind),
+    : PackedForm{Algorithm::direct},
+      kind(spec.kind),
       codes(spec.requant != nullptr),
       prescale(false),
       has_residual(spec.residual != nullptr),
