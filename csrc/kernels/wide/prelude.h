@@ -1,0 +1,19 @@
+// What wide/ and every vec.h stand on. Included before a target region begins, never inside one: plain
+// inline functions must be compiled once, for a plain CPU.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+// GCC 12 takes the header's deliberately undefined registers for a mistake where they are inlined.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#endif
+
+#include "kernels/kernels.h"
+#include "kernels/target.h"
