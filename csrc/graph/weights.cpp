@@ -36,6 +36,16 @@ void WeightCodes::read(int64_t r, int64_t first, int64_t count, int16_t* codes) 
     }
     return;
   }
+  if (bits_ == 4 && first % 2 == 0) {  // likewise: two codes a byte
+    const int sign = affine_ ? 0 : 8;
+    const uint8_t* pairs = row + first / 2;
+    for (int64_t k = 0; k < count / 2; ++k) {
+      codes[2 * k] = static_cast<int16_t>(((pairs[k] & 15) ^ sign) - sign);
+      codes[2 * k + 1] = static_cast<int16_t>(((pairs[k] >> 4) ^ sign) - sign);
+    }
+    if (count % 2 == 1) codes[count - 1] = static_cast<int16_t>(((pairs[count / 2] & 15) ^ sign) - sign);
+    return;
+  }
   const int mask = (1 << bits_) - 1;
   const int sign = affine_ ? 0 : 1 << (bits_ - 1);
   for (int64_t k = 0; k < count; ++k) {

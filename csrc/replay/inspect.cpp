@@ -107,7 +107,7 @@ void print_facts(const Json& model, const Common& common) {
 }
 
 void run(const Common& common) {
-  const Session session(common);
+  const Session session(common, Model::Keep::file);
   const Json model = Json::parse(describe_json(session.model()));
   if (common.json) return print_json(model);
   print_facts(model, common);

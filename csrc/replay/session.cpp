@@ -27,8 +27,8 @@ const Kernels& Common::apply() const {
   return isa.empty() ? kernels() : kernels(isa);
 }
 
-Session::Session(const Common& common)
-    : model_(std::make_shared<ModelFile>(load_model(common.model)), common.apply()) {
+Session::Session(const Common& common, Model::Keep keep)
+    : model_(std::make_shared<ModelFile>(load_model(common.model)), common.apply(), keep) {
   const Recipe& r = recipe();
   if (r.channels > 0) pixels_.emplace(r.divide, r.mean, r.std, file().graph.inputs.at(0).q);
 }

@@ -29,7 +29,7 @@ struct Common {
 /// An opened model, prepared for the chosen kernels.
 class Session {
  public:
-  explicit Session(const Common&);
+  explicit Session(const Common&, Model::Keep keep = Model::Keep::running);
 
   const Model& model() const { return model_; }
   const ModelFile& file() const { return model_.file(); }

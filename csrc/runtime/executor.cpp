@@ -44,11 +44,8 @@ int64_t most_inputs(const Graph& graph) {
 
 }  // namespace
 
-Executor::Executor(const ModelFile& file, const Kernels& kernels)
-    : file_(file),
-      kernels_(kernels),
-      program_(prepare(file, kernels)),
-      most_inputs_(most_inputs(file.graph)) {
+Executor::Executor(const ModelFile& file, const Kernels& kernels, Program program)
+    : file_(file), kernels_(kernels), program_(std::move(program)), most_inputs_(most_inputs(file.graph)) {
   const int64_t arena = program_.plan.arena_bytes;
   const int64_t room = std::clamp(program_.bytes(), kChunkBytes, kMostChunkBytes);
   chunk_images_ = std::max<int64_t>(room / arena, 1);

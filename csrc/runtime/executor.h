@@ -25,7 +25,8 @@ struct Batch {
 /// taken before its first layer runs, so that nothing throws inside a parallel part.
 class Executor {
  public:
-  Executor(const ModelFile& file, const Kernels& kernels);
+  /// `program` is prepare(file, kernels); trace() alone reads weights from `file`.
+  Executor(const ModelFile& file, const Kernels& kernels, Program program);
 
   void run(const Batch& batch) const;
 

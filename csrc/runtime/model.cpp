@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "runtime/executor.h"
+#include "runtime/without_weights.h"
 
 namespace icepoint {
 
@@ -33,10 +34,15 @@ class Pointers {
 }  // namespace
 
 struct Model::Impl {
-  Impl(std::shared_ptr<const ModelFile> model, const Kernels& k)
-      : file(std::move(model)), kernels(k), executor(*file, k) {}
+  Impl(std::shared_ptr<const ModelFile> model, const Kernels& k, Keep keep, Program program)
+      : file(keep == Keep::file ? std::move(model)
+                                : std::make_shared<const ModelFile>(without_weights(*model))),
+        keeps(keep),
+        kernels(k),
+        executor(*file, k, std::move(program)) {}
 
   const std::shared_ptr<const ModelFile> file;
+  const Keep keeps;
   const Kernels& kernels;
   const Executor executor;
 
@@ -94,10 +100,11 @@ struct Model::Impl {
   }
 };
 
-Model::Model(std::shared_ptr<const ModelFile> file, const Kernels& kernels) {
+Model::Model(std::shared_ptr<const ModelFile> file, const Kernels& kernels, Keep keep) {
   require(file && std::ssize(file->proof.values) == file->graph.value_count(),
           "Model: the file has not been proved; use read_model or validate");
-  impl_ = std::make_unique<const Impl>(std::move(file), kernels);
+  Program program = prepare(*file, kernels);
+  impl_ = std::make_unique<const Impl>(std::move(file), kernels, keep, std::move(program));
 }
 Model::~Model() = default;
 
@@ -142,6 +149,7 @@ void Model::quantize_run(std::span<const float* const> inputs, int64_t n,
 
 void Model::trace(std::span<const uint8_t* const> inputs, int64_t n,
                   const std::function<void(int64_t, std::span<const uint8_t>)>& see) const {
+  require(impl_->keeps == Keep::file, "trace: the model was loaded to run alone; load it with Keep::file");
   impl_->check_inputs(inputs, n, "trace");
   impl_->check_codes(inputs, n, "trace");
   impl_->executor.trace(inputs, n, see);

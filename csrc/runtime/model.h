@@ -25,9 +25,13 @@ namespace icepoint {
 /// docs/embedding.md holds the whole program.
 class Model {
  public:
-  /// Packs weights for `kernels`; keeps the file alive. Throws std::invalid_argument where the plan passes
-  /// its memory cap, or the file was not proved (load_model and read_model prove it).
-  Model(std::shared_ptr<const ModelFile>, const Kernels& kernels);
+  /// What stays in memory beside packed weights. `file`: the whole file, which trace() and verify() need.
+  /// `running`: all but its weights and its self-check's inputs, for a process that runs the model alone.
+  enum class Keep { file, running };
+
+  /// Packs weights for `kernels`. Throws std::invalid_argument where the plan passes its memory cap, or the
+  /// file was not proved (load_model and read_model prove it).
+  Model(std::shared_ptr<const ModelFile>, const Kernels& kernels, Keep keep = Keep::file);
   ~Model();
 
   const ModelFile& file() const;
@@ -49,7 +53,8 @@ class Model {
   void quantize_run(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
 
   /// Calls see(value, codes) for every value of a batch of n in order, codes in logical order: for
-  /// the self-check, reports and tests. Runs without fusions.
+  /// the self-check, reports and tests. Runs without fusions. Throws std::invalid_argument where the model
+  /// was built to keep less than its file.
   void trace(std::span<const uint8_t* const> inputs, int64_t n,
              const std::function<void(int64_t value, std::span<const uint8_t>)>& see) const;
 

@@ -132,6 +132,13 @@ struct Vec {
   };
   /// Weights beyond a byte: the upper eight bits of nine, then the lowest one, in two rounds.
   static constexpr bool kTwoRounds = true;
+
+  /// Pairs of vectors in a panel of output channels, and pixels that meet `pairs` of them in registers.
+  /// 32 registers: 28 sums, two of weights, one of x.
+  static constexpr int kPanelPairs = 1;
+  static constexpr int max_pixels(int) { return 14; }
+  /// Pixels between two turns of the epilogue; even.
+  static constexpr int kBlock = 14;
 };
 
 }  // namespace icepoint::avx512vnni

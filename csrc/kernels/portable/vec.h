@@ -229,6 +229,15 @@ struct Vec {
   };
   /// int16 holds weights beyond a byte.
   static constexpr bool kTwoRounds = false;
+
+  /// Pairs of vectors in a panel of output channels, and pixels that meet `pairs` of them in registers.
+  /// 16 registers: 8 sums, two of x, the weights and a product.
+  static constexpr int kPanelPairs = 2;
+  static constexpr int max_pixels(int pairs) {
+    return pairs == 2 ? 2 : 4;
+  }
+  /// Pixels between two turns of the epilogue; even.
+  static constexpr int kBlock = 12;
 };
 
 }  // namespace icepoint::portable

@@ -156,4 +156,15 @@ void store_codes(const PairBlock<V>& b, const Scales<V, 2>& scales, const Sum<V>
   }
 }
 
+/// The accumulators themselves as int32, y in bytes.
+template <class V>
+void store_accumulators(const PairBlock<V>& b) {
+  for (int64_t i = 0; i < b.pixels; ++i) {
+    for (int c = b.begin; c < b.end; ++c) {
+      const PairLane<V> at(c);
+      std::memcpy(b.y + i * b.y_pixel + 4 * c, b.acc + i * b.acc_pixel + at.vector * V::kLanes + at.lane, 4);
+    }
+  }
+}
+
 }  // namespace icepoint::wide

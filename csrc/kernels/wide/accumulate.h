@@ -1,0 +1,169 @@
+// The inner loop of every convolution: a few pixels times one panel of weights, sums in registers.
+//
+// Included inside a target region.
+#pragma once
+
+namespace icepoint::wide {
+
+/// f(0), f(1), ... f(n - 1), each argument a constant.
+template <int n, class F>
+ICEPOINT_INLINE void unrolled(const F& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) ICEPOINT_ALWAYS_INLINE {
+    (f(std::integral_constant<int, i>{}), ...);
+  }
+  (std::make_integer_sequence<int, n>{});
+}
+
+/// Constants of a pair of vectors of output channels.
+template <class V>
+struct PairHead {
+  Scales<V, 2> scales;
+  uint32_t bias[2 * V::kLanes];  // less the zero point's part: bias - zx sum(w')
+  int8_t offset[8 * V::kLanes];  // of 4-bit weights, four times in a row a lane
+};
+
+/// The reduction of one call, in bytes of x.
+struct Reduction {
+  int64_t kernel_rows, taps, chunks;
+  int64_t row_step, tap_step;  // from one run to the next
+  int64_t pixel;               // from one output pixel to the next
+};
+
+/// acc (2 rows or 1, C pixels, kVectors * L) = bias + sum x w for pixels from x[row] on.
+///
+/// x's four bytes go to every lane, one load a pixel, and meet kVectors vectors of weights; the sums of
+/// all pixels stay in registers. Few pixels get several sets of sums, for each sum waits for its last.
+template <class V, class Form, int kRounds, int kVectors, int R, int C>
+struct Accumulate {
+  using Reg = typename V::Reg;
+  static constexpr int L = V::kLanes, kSums = R * C * kVectors;
+  static constexpr int kSets = kSums >= 8 ? 1 : kSums >= 4 ? 2 : 4;
+  static constexpr int kBases = (C + 2) / 3;  // of a row: an address is a base + 0, 1 or 2 pixels
+  static constexpr int64_t kChunk = int64_t{kVectors} * Form::kBytes;
+
+  Reg sum[kSets][kSums];
+
+  ICEPOINT_INLINE void round(const Reduction& k, const uint8_t* const* x, const Form* forms,
+                             const uint8_t*& weights) {
+    const uint8_t* w = weights;
+    const int64_t pixel = k.pixel;
+    for (int64_t row = 0; row < k.kernel_rows; ++row) {
+      for (int64_t tap = 0; tap < k.taps; ++tap) {
+        const uint8_t* base[R][kBases];
+        unrolled<R>([&](auto r) ICEPOINT_ALWAYS_INLINE {
+          unrolled<kBases>([&](auto b) ICEPOINT_ALWAYS_INLINE {
+            base[r][b] = x[r] + row * k.row_step + tap * k.tap_step + 3 * b * pixel;
+            // Hides that the bases hang together, or the compiler takes them apart into more registers.
+            __asm__("" : "+r"(base[r][b]));
+          });
+        });
+        int64_t chunk = 0;
+        if constexpr (kSets > 1)
+          for (; chunk + kSets <= k.chunks; chunk += kSets)
+            unrolled<kSets>([&](auto set) ICEPOINT_ALWAYS_INLINE { step<set>(base, pixel, forms, w); });
+        for (; chunk < k.chunks; ++chunk) step<0>(base, pixel, forms, w);
+      }
+    }
+    weights = w;
+  }
+
+  template <int set>
+  ICEPOINT_INLINE void step(const uint8_t* (&base)[R][kBases], int64_t pixel, const Form* forms,
+                            const uint8_t*& w) {
+    unrolled<Form::kSteps>([&](auto s) ICEPOINT_ALWAYS_INLINE {
+      typename V::W weight[kVectors];
+      unrolled<kVectors>([&](auto v) ICEPOINT_ALWAYS_INLINE {
+        weight[v] = forms[v].template widen<s>(w + v * Form::kBytes);
+      });
+      unrolled<R * C>([&](auto p) ICEPOINT_ALWAYS_INLINE {
+        const typename V::X x = V::splat_x(base[p / C][p % C / 3] + p % C % 3 * pixel);
+        unrolled<kVectors>([&](auto v) ICEPOINT_ALWAYS_INLINE {
+          sum[set][p * kVectors + v] = V::dot(sum[set][p * kVectors + v], x, weight[v]);
+        });
+      });
+      unrolled<R>([&](auto r) ICEPOINT_ALWAYS_INLINE {
+        unrolled<kBases>([&](auto b) ICEPOINT_ALWAYS_INLINE { base[r][b] += 4; });
+      });
+    });
+    w += kChunk;
+  }
+
+  ICEPOINT_INLINE void run(const Reduction& k, const uint8_t* const* x, const PairHead<V>* heads,
+                           const uint8_t* w, int32_t* acc) {
+    const auto form = [&](int v) ICEPOINT_ALWAYS_INLINE { return Form(heads[v / 2].offset + v % 2 * 4 * L); };
+    const auto forms = [&]<int... v>(std::integer_sequence<int, v...>) ICEPOINT_ALWAYS_INLINE {
+      return std::array<Form, kVectors>{form(v)...};
+    }
+    (std::make_integer_sequence<int, kVectors>{});
+    unrolled<kSets * kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE { sum[i / kSums][i % kSums] = V::zero(); });
+    if constexpr (kRounds == 2) {
+      round(k, x, forms.data(), w);
+      unrolled<kSets * kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE {
+        sum[i / kSums][i % kSums] = V::add32(sum[i / kSums][i % kSums], sum[i / kSums][i % kSums]);
+      });
+    }
+    unrolled<kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE {
+      constexpr int v = i % kVectors;
+      sum[0][i] = V::add32(sum[0][i], V::load(heads[v / 2].bias + v % 2 * L));
+    });
+    round(k, x, forms.data(), w);
+    unrolled<kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE {
+      Reg total = sum[0][i];
+      unrolled<kSets - 1>([&](auto s) ICEPOINT_ALWAYS_INLINE { total = V::add32(total, sum[s + 1][i]); });
+      V::store(acc + i * L, total);
+    });
+  }
+
+  static void call(const Reduction& k, const uint8_t* const* x, const PairHead<V>* heads, const uint8_t* w,
+                   int32_t* acc) {
+    Accumulate().run(k, x, heads, w, acc);
+  }
+};
+
+template <class V>
+using AccumulateCall = void (*)(const Reduction&, const uint8_t* const*, const PairHead<V>*, const uint8_t*,
+                                int32_t*);
+
+/// Every Accumulate of one kind of weights, made once: [pairs - 1][rows - 1][pixels of a row].
+template <class V>
+struct AccumulateTable {
+  AccumulateCall<V> call[V::kPanelPairs][2][V::max_pixels(1) + 1] = {};
+
+  template <class Form, int kRounds>
+  static constexpr AccumulateTable of() {
+    AccumulateTable t;
+    t.fill<Form, kRounds, 1>();
+    if constexpr (V::kPanelPairs == 2) t.fill<Form, kRounds, 2>();
+    return t;
+  }
+
+  template <class Form, int kRounds, int pairs>
+  constexpr void fill() {
+    constexpr int most = V::max_pixels(pairs);
+    [this]<int... i>(std::integer_sequence<int, i...>) {
+      ((call[pairs - 1][0][i + 1] = Accumulate<V, Form, kRounds, 2 * pairs, 1, i + 1>::call), ...);
+    }
+    (std::make_integer_sequence<int, most>{});
+    [this]<int... i>(std::integer_sequence<int, i...>) {
+      ((call[pairs - 1][1][i + 1] = Accumulate<V, Form, kRounds, 2 * pairs, 2, i + 1>::call), ...);
+    }
+    (std::make_integer_sequence<int, most / 2>{});
+  }
+};
+
+template <class V, class Form, int kRounds>
+inline constexpr AccumulateTable<V> kAccumulate = AccumulateTable<V>::template of<Form, kRounds>();
+
+template <class V>
+const AccumulateTable<V>& accumulate_table(WeightKind kind) {
+  switch (kind) {
+    case WeightKind::i4:
+      return kAccumulate<V, typename V::Nibbles, 1>;
+    case WeightKind::i16:
+      return kAccumulate < V, typename V::Bytes, V::kTwoRounds ? 2 : 1 > ;
+    default:
+      return kAccumulate<V, typename V::Bytes, 1>;
+  }
+}
+
+}  // namespace icepoint::wide

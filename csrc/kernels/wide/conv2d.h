@@ -1,0 +1,190 @@
+// A convolution's loops over strips of rows, panels of output channels, rows and pixels.
+//
+// Included inside a target region.
+#pragma once
+
+namespace icepoint::wide {
+
+/// Input and output bytes of a strip: with a panel's weights they stay in the second cache while every
+/// panel meets the strip.
+inline constexpr int64_t kStripBytes = 256 << 10;
+
+template <class V>
+class Conv2d {
+ public:
+  explicit Conv2d(const Conv2dArgs& args)
+      : a_(args),
+        g_(*args.g),
+        plan_(*static_cast<const Plan*>(args.packed)),
+        table_(accumulate_table<V>(plan_.kind)),
+        sum_(plan_.residual, plan_.zero_point, plan_.lo, plan_.hi),
+        down_(plan_.max_pool ? 2 : 1),
+        oh_(g_.oh / down_),
+        flat_(flat()),
+        rows_(flat_ ? 1 : a_.end - a_.begin),
+        width_(flat_ ? (a_.end - a_.begin) * g_.ow : g_.ow / down_),
+        reduction_{.kernel_rows = plan_.kernel_rows,
+                   .taps = plan_.taps,
+                   .chunks = plan_.chunks,
+                   .row_step = g_.window.dilation[0] * a_.x.row,
+                   .tap_step = g_.window.dilation[1] * a_.x.pixel,
+                   .pixel = g_.window.stride[1] * a_.x.pixel} {}
+
+  void run() {
+    if (rows_ <= 0 || width_ <= 0) return;
+    const int64_t pixel_bytes = down_ * down_ * g_.window.stride[0] * reduction_.pixel + a_.y.pixel;
+    const int64_t pixels = std::max(kStripBytes / pixel_bytes, int64_t{1});
+    const int64_t strip_rows = std::max(pixels / width_, int64_t{1});
+    const int64_t strips = divide_up(rows_, strip_rows);
+    const int64_t parts = rows_ > 1 ? 1 : divide_up(width_, std::max(pixels, int64_t{V::kBlock}));
+    for (int64_t s = 0; s < strips; ++s)
+      for (int64_t part = 0; part < parts; ++part)
+        strip({part_begin(rows_, strips, s), part_begin(rows_, strips, s + 1),
+               part_begin(width_, parts, part), part_begin(width_, parts, part + 1)});
+  }
+
+ private:
+  static constexpr int L = V::kLanes;
+
+  // Rows and columns of y.
+  struct Strip {
+    int64_t begin, end, left, right;
+  };
+
+  struct PanelRef {
+    const PairHead<V>* heads;
+    const uint8_t* weights;
+    int64_t pairs;
+    int64_t oc, channels;  // the first output channel, and how many
+    int64_t ic;            // the group's first input channel
+  };
+
+  // A 1x1 convolution whose pixels lie in one line has no rows: blocks of pixels need not end with them.
+  bool flat() const {
+    const auto line = [&](const auto& v) {
+      return v.row == g_.ow * v.pixel &&
+             (v.image == g_.oh * v.row || a_.begin / g_.oh == (a_.end - 1) / g_.oh);
+    };
+    const Window& w = g_.window;
+    return w.kernel == std::array<int64_t, 2>{1, 1} && w.stride == w.kernel && !plan_.max_pool &&
+           w.padding == std::array<int64_t, 4>{} && line(a_.x) && line(a_.y) &&
+           (!plan_.has_residual || line(a_.residual));
+  }
+
+  template <class Pitches>
+  auto* at(const Pitches& v, int64_t row, int64_t column) const {
+    row += a_.begin;
+    return v.at(row / oh_, row % oh_, column);
+  }
+
+  // The first tap of the window of row `row` of y, `below` of the two that a pool takes, and column 0.
+  const uint8_t* window(int64_t row, int64_t below) const {
+    row += a_.begin;
+    const int64_t y = (row % oh_ * down_ + below) * g_.window.stride[0] - g_.window.padding[0];
+    return a_.x.at(row / oh_, y, -g_.window.padding[1]);
+  }
+
+  void strip(const Strip& s) {
+    const uint8_t* packed = static_cast<const uint8_t*>(a_.packed) + sizeof(Plan);
+    for (int64_t group = 0; group < plan_.groups; ++group) {
+      for (int64_t i = 0; i < plan_.panels; ++i) {
+        const bool last = i + 1 == plan_.panels;
+        const int64_t pairs = last ? plan_.last_pairs : V::kPanelPairs;
+        const int64_t first = i * plan_.panel_channels;
+        const PanelRef p{.heads = reinterpret_cast<const PairHead<V>*>(packed),
+                         .weights = packed + pairs * sizeof(PairHead<V>),
+                         .pairs = pairs,
+                         .oc = group * plan_.group_oc + first,
+                         .channels = std::min(plan_.panel_channels, plan_.group_oc - first),
+                         .ic = group * plan_.group_ic};
+        if (p.oc < a_.oc_end && p.oc + p.channels > a_.oc_begin) panel(s, p);
+        packed += last ? plan_.last_bytes : plan_.panel_bytes;
+      }
+    }
+  }
+
+  void panel(const Strip& s, const PanelRef& p) {
+    const int64_t width = s.right - s.left;
+    // Two rows of a narrow map fill the registers.
+    const bool two = down_ == 1 && 2 * width <= V::max_pixels(static_cast<int>(p.pairs));
+    const int64_t blocks = divide_up(width, V::kBlock / down_);
+    for (int64_t row = s.begin; row < s.end;) {
+      const int64_t rows = two && row + 1 < s.end ? 2 : 1;
+      for (int64_t b = 0; b < blocks; ++b)
+        block(p, row, rows, s.left + part_begin(width, blocks, b), s.left + part_begin(width, blocks, b + 1));
+      row += rows;
+    }
+  }
+
+  // Columns left..right of `rows` rows of y.
+  void block(const PanelRef& p, int64_t row, int64_t rows, int64_t left, int64_t right) {
+    constexpr int64_t kRow = V::kBlock * 2 * L * V::kPanelPairs;
+    alignas(64) int32_t acc[2 * kRow];
+    const int64_t n = (right - left) * down_;
+    for (int64_t below = 0; below < down_; ++below) {
+      const uint8_t* x[2] = {window(row, below), window(row + rows - 1, below)};
+      for (const uint8_t*& from : x) from += p.ic + left * down_ * reduction_.pixel;
+      accumulate(p, rows, n, x, acc + below * kRow);
+    }
+    for (int64_t r = 0; r < rows; ++r) finish(p, row + r, left, right - left, acc + r * n * 2 * L * p.pairs);
+  }
+
+  void accumulate(const PanelRef& p, int64_t rows, int64_t n, const uint8_t** x, int32_t* acc) const {
+    const int64_t parts = divide_up(n, V::max_pixels(static_cast<int>(p.pairs)));
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t pixels = part_begin(n, parts, part + 1) - part_begin(n, parts, part);
+      table_.call[p.pairs - 1][rows - 1][pixels](reduction_, x, p.heads, p.weights, acc);
+      x[0] += pixels * reduction_.pixel;
+      acc += pixels * 2 * L * p.pairs;
+    }
+  }
+
+  // n pixels of one row from their accumulators to y.
+  void finish(const PanelRef& p, int64_t row, int64_t column, int64_t n, const int32_t* acc) const {
+    for (int64_t pair = 0; pair < p.pairs; ++pair, acc += 2 * L) {
+      const int64_t oc = p.oc + pair * 2 * L;
+      const int64_t channels = std::min(p.channels - pair * 2 * L, int64_t{2 * L});
+      PairBlock<V> b{.acc = acc,
+                     .acc_pixel = 2 * L * p.pairs,
+                     .acc_row = V::kBlock * 2 * L * V::kPanelPairs,
+                     .pixels = n,
+                     .y = at(a_.y, row, column),
+                     .y_pixel = a_.y.pixel,
+                     .residual = nullptr,
+                     .residual_pixel = a_.residual.pixel,
+                     .begin = static_cast<int>(std::clamp(a_.oc_begin - oc, int64_t{0}, channels)),
+                     .end = static_cast<int>(std::clamp(a_.oc_end - oc, int64_t{0}, channels)),
+                     .prescale = plan_.prescale,
+                     .lo = plan_.lo,
+                     .hi = plan_.hi};
+      if (b.begin >= b.end) continue;
+      const Scales<V, 2>& scales = p.heads[pair].scales;
+      if (!plan_.codes) {
+        b.y += oc * static_cast<int64_t>(sizeof(int32_t));
+        store_accumulators(b);
+      } else if (plan_.has_residual) {
+        b.y += oc, b.lo = plan_.residual.lo, b.hi = plan_.residual.hi;
+        b.residual = at(a_.residual, row, column) + oc;
+        store_codes<V, false, true>(b, scales, &sum_);
+      } else {
+        b.y += oc;
+        if (plan_.max_pool)
+          store_codes<V, true, false>(b, scales, nullptr);
+        else
+          store_codes<V, false, false>(b, scales, nullptr);
+      }
+    }
+  }
+
+  const Conv2dArgs& a_;
+  const Conv2dGeometry& g_;
+  const Plan& plan_;
+  const AccumulateTable<V>& table_;
+  const Sum<V> sum_;
+  const int64_t down_, oh_;  // rows and columns of the convolution to one of y; y's rows an image
+  const bool flat_;
+  const int64_t rows_, width_;
+  const Reduction reduction_;
+};
+
+}  // namespace icepoint::wide
