@@ -3,6 +3,8 @@
 // Included inside a target region.
 #pragma once
 
+#include "kernels/wide/pack.h"
+
 namespace icepoint::wide {
 
 /// Input and output bytes of a strip: with a panel's weights they stay in the second cache while every
