@@ -4,6 +4,9 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "kernels/avx2/table.h"
+#include "kernels/avx512vnni/table.h"
+#include "kernels/cpu.h"
 #include "kernels/portable/table.h"
 #include "kernels/reference/table.h"
 
@@ -16,7 +19,14 @@ constexpr const char* kNames[] = {"reference", "portable", "avx2", "avx512vnni",
 
 // What this build has and this CPU can run, plainest first.
 const std::vector<const Kernels*>& available() {
-  static const std::vector<const Kernels*> tables{&reference_table(), &portable_table()};
+  static const std::vector<const Kernels*> tables = [] {
+    std::vector<const Kernels*> found{&reference_table(), &portable_table()};
+#if defined(__x86_64__)
+    if (cpu().avx2) found.push_back(&avx2_table());
+    if (cpu().avx512vnni) found.push_back(&avx512vnni_table());
+#endif
+    return found;
+  }();
   return tables;
 }
 

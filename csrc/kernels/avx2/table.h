@@ -1,9 +1,11 @@
-// The kernels of the avx2 table.
+// The kernels of CPUs with AVX2.
 #pragma once
 
 #include "kernels/kernels.h"
 
 namespace icepoint {
+
+const Kernels& avx2_table();
 
 namespace avx2 {
 

@@ -1,9 +1,11 @@
-// The kernels of the avx512vnni table.
+// The kernels of CPUs with AVX-512 F, BW, DQ, VL and VNNI.
 #pragma once
 
 #include "kernels/kernels.h"
 
 namespace icepoint {
+
+const Kernels& avx512vnni_table();
 
 namespace avx512vnni {
 

@@ -1,4 +1,4 @@
-// The portable kernels: loops that the compiler vectorizes on any CPU (SSE2, NEON, ...).
+// The kernels of any CPU: 128-bit vectors, of SSE2 or as the compiler has them.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -9,20 +9,9 @@ const Kernels& portable_table();
 
 namespace portable {
 
-size_t conv2d_packed_size(const Conv2dGeometry&);
-void conv2d_pack(const Conv2dGeometry&, const int16_t* weight, void* packed);
+size_t conv2d_packed_size(const Conv2dSpec&);
+void conv2d_pack(const Conv2dSpec&, void* packed);
 void conv2d(const Conv2dArgs&);
-size_t linear_packed_size(int64_t in, int64_t out);
-void linear_pack(int64_t in, int64_t out, const int16_t* weight, void* packed);
-void linear(const LinearArgs&);
-void conv_transpose2d(const ConvTranspose2dArgs&);
-void max_pool2d(const MaxPool2dArgs&);
-void avg_pool2d(const AvgPool2dArgs&);
-void add(const AddArgs&);
-void mul(const MulArgs&);
-void affine(const AffineArgs&);
-void clamp(const ClampArgs&);
-void quantize(const QuantizeArgs&);
 
 }  // namespace portable
 }  // namespace icepoint
