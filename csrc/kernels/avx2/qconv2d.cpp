@@ -1,5 +1,6 @@
 // Convolution of the avx2 table: wide/ over its vector.
 #include "kernels/avx2/table.h"
+#include "kernels/wide/narrow_table.h"
 #include "kernels/wide/prelude.h"
 
 #if defined(__x86_64__)
@@ -14,14 +15,17 @@ ICEPOINT_TARGET_AVX2
 namespace icepoint::avx2 {
 
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
+  if (is_narrow(spec.g)) return narrow_kernels.packed_size(spec);
   return wide::conv2d_packed_size<Vec>(spec);
 }
 
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
+  if (is_narrow(spec.g)) return narrow_kernels.pack(spec, packed);
   wide::conv2d_pack<Vec>(spec, packed);
 }
 
 void conv2d(const Conv2dArgs& args) {
+  if (is_narrow(*args.g)) return narrow_kernels.conv2d(args);
   wide::Conv2d<Vec>(args).run();
 }
 

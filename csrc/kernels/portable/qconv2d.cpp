@@ -1,6 +1,7 @@
 // Convolution of the portable table: wide/ over its vector.
 #include "kernels/portable/table.h"
 #include "kernels/portable/vec.h"
+#include "kernels/wide/narrow_table.h"
 #include "kernels/wide/prelude.h"
 // After the vector, in this order: one stands on the other.
 #include "kernels/wide/accumulate.h"
@@ -11,14 +12,17 @@
 namespace icepoint::portable {
 
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
+  if (is_narrow(spec.g)) return narrow_kernels.packed_size(spec);
   return wide::conv2d_packed_size<Vec>(spec);
 }
 
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
+  if (is_narrow(spec.g)) return narrow_kernels.pack(spec, packed);
   wide::conv2d_pack<Vec>(spec, packed);
 }
 
 void conv2d(const Conv2dArgs& args) {
+  if (is_narrow(*args.g)) return narrow_kernels.conv2d(args);
   wide::Conv2d<Vec>(args).run();
 }
 
