@@ -24,7 +24,8 @@ struct PanelShape {
   int64_t head_bytes;     // of the constants of a pair
   int64_t chunk_bytes;    // of the weights of a pair in a chunk, which is `steps` times four bytes of x
   int64_t steps;
-  int64_t rounds;  // over the reduction
+  int64_t rounds;    // over the reduction
+  int64_t run_unit;  // bytes: runs are filled up to a multiple, itself a multiple of a chunk
 };
 
 /// Packed weights are a Plan, then the panels of each group; a panel is the constants of its pairs, then
