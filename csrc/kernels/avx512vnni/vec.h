@@ -23,10 +23,23 @@ struct Vec {
   static ICEPOINT_INLINE Reg max32(Reg a, Reg b) { return _mm512_max_epi32(a, b); }
   static ICEPOINT_INLINE Reg min32(Reg a, Reg b) { return _mm512_min_epi32(a, b); }
   static ICEPOINT_INLINE Reg mul32(Reg a, Reg b) { return _mm512_mullo_epi32(a, b); }
-  static ICEPOINT_INLINE Reg shl32(Reg a, int n) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(n)); }
+  template <int n>
+  static ICEPOINT_INLINE Reg shl32(Reg a) {
+    return _mm512_slli_epi32(a, n);
+  }
+  template <int n>
+  static ICEPOINT_INLINE Reg sra32(Reg a) {
+    return _mm512_srai_epi32(a, n);
+  }
   static ICEPOINT_INLINE Reg sra32(Reg a, int n) { return _mm512_sra_epi32(a, _mm_cvtsi32_si128(n)); }
 
   // int16 lanes
+  static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return _mm512_add_epi16(a, b); }
+  static ICEPOINT_INLINE Reg sub16(Reg a, Reg b) { return _mm512_sub_epi16(a, b); }
+  template <int n>
+  static ICEPOINT_INLINE Reg shl16(Reg a) {
+    return _mm512_slli_epi16(a, n);
+  }
   static ICEPOINT_INLINE Reg adds16(Reg a, Reg b) { return _mm512_adds_epi16(a, b); }
   static ICEPOINT_INLINE Reg max16(Reg a, Reg b) { return _mm512_max_epi16(a, b); }
   static ICEPOINT_INLINE Reg min16(Reg a, Reg b) { return _mm512_min_epi16(a, b); }

@@ -35,7 +35,14 @@ struct Vec {
   static ICEPOINT_INLINE Reg max32(Reg a, Reg b) { return choose((Reg)((I32)a > (I32)b), a, b); }
   static ICEPOINT_INLINE Reg min32(Reg a, Reg b) { return choose((Reg)((I32)a > (I32)b), b, a); }
   static ICEPOINT_INLINE Reg mul32(Reg a, Reg b) { return a * b; }
-  static ICEPOINT_INLINE Reg shl32(Reg a, int n) { return a << n; }
+  template <int n>
+  static ICEPOINT_INLINE Reg shl32(Reg a) {
+    return a << n;
+  }
+  template <int n>
+  static ICEPOINT_INLINE Reg sra32(Reg a) {
+    return (Reg)((I32)a >> n);
+  }
   static ICEPOINT_INLINE Reg sra32(Reg a, int n) { return (Reg)((I32)a >> n); }
 
   // int16 lanes
@@ -50,6 +57,16 @@ struct Vec {
   }
 
 #if defined(__SSE2__)
+  static ICEPOINT_INLINE Reg add16(Reg a, Reg b) {
+    return (Reg)((U16)a + (U16)b);
+  }
+  static ICEPOINT_INLINE Reg sub16(Reg a, Reg b) {
+    return (Reg)((U16)a - (U16)b);
+  }
+  template <int n>
+  static ICEPOINT_INLINE Reg shl16(Reg a) {
+    return (Reg)((U16)a << n);
+  }
   static ICEPOINT_INLINE Reg adds16(Reg a, Reg b) {
     return (Reg)_mm_adds_epi16((__m128i)a, (__m128i)b);
   }

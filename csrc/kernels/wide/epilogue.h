@@ -76,7 +76,7 @@ struct Sum {
   }
 
   ICEPOINT_INLINE Reg half(Reg both) const {
-    const Reg sum = V::add32(V::shl32(V::dot16(V::zero(), both, high), 11), offset);
+    const Reg sum = V::add32(V::template shl32<11>(V::dot16(V::zero(), both, high)), offset);
     return V::sra32(V::dot16(sum, both, low), shift);
   }
 

@@ -7,15 +7,18 @@
 
 namespace icepoint::wide {
 
+/// Runs are filled up to a multiple of `run_unit` bytes, or of a chunk.
 template <class V>
-PanelShape panel_shape(WeightKind kind) {
+PanelShape panel_shape(WeightKind kind, int64_t run_unit) {
   const bool nibbles = kind == WeightKind::i4;
+  const int64_t steps = nibbles ? V::Nibbles::kSteps : V::Bytes::kSteps;
   return {.pair_channels = 2 * V::kLanes,
           .panel_pairs = V::kPanelPairs,
           .head_bytes = sizeof(PairHead<V>),
           .chunk_bytes = 2 * (nibbles ? V::Nibbles::kBytes : V::Bytes::kBytes),
-          .steps = nibbles ? V::Nibbles::kSteps : V::Bytes::kSteps,
-          .rounds = kind == WeightKind::i16 && V::kTwoRounds ? 2 : 1};
+          .steps = steps,
+          .rounds = kind == WeightKind::i16 && V::kTwoRounds ? 2 : 1,
+          .run_unit = std::max(run_unit, 4 * steps)};
 }
 
 template <class V>
@@ -99,14 +102,14 @@ struct Packer {
 };
 
 template <class V>
-size_t conv2d_packed_size(const Conv2dSpec& spec) {
-  return Plan(spec, panel_shape<V>(spec.kind)).packed_size();
+size_t conv2d_packed_size(const Conv2dSpec& spec, int64_t run_unit = 0) {
+  return Plan(spec, panel_shape<V>(spec.kind, run_unit)).packed_size();
 }
 
 /// Missing lanes and ends of runs are zeros.
 template <class V>
-void conv2d_pack(const Conv2dSpec& spec, void* packed) {
-  const Plan plan(spec, panel_shape<V>(spec.kind));
+void conv2d_pack(const Conv2dSpec& spec, void* packed, int64_t run_unit = 0) {
+  const Plan plan(spec, panel_shape<V>(spec.kind, run_unit));
   std::memset(packed, 0, plan.packed_size());
   std::memcpy(packed, &plan, sizeof(plan));
   Packer<V>(spec, plan).all(static_cast<uint8_t*>(packed) + sizeof(Plan));

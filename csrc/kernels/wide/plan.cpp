@@ -6,7 +6,8 @@
 namespace icepoint::wide {
 
 Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
-    : kind(spec.kind),
+    : PackedForm{Algorithm::direct},
+      kind(spec.kind),
       codes(spec.requant != nullptr),
       prescale(false),
       has_residual(spec.residual != nullptr),
@@ -14,7 +15,7 @@ Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
       lo(codes ? spec.requant->lo : 0),
       hi(codes ? spec.requant->hi : 0),
       zero_point(codes ? spec.requant->zero_point : 0),
-      residual(has_residual ? *spec.residual : Residual{}) {
+      residual(has_residual ? *spec.residual : Residual{0, 0, 0, 1, 0, 0, 0}) {
   const Conv2dGeometry& g = spec.g;
   if (codes)
     prescale = std::any_of(spec.requant->shift, spec.requant->shift + g.oc, [](int32_t s) { return s < 32; });
@@ -27,7 +28,7 @@ Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
   kernel_rows = g.window.kernel[0];
   taps = one_run ? 1 : kw;
   run = one_run ? kw * g.ic : group_ic;
-  chunks = divide_up(run, 4 * shape.steps);
+  chunks = divide_up(run, shape.run_unit) * (shape.run_unit / (4 * shape.steps));
 
   panel_channels = shape.panel_pairs * shape.pair_channels;
   panels = divide_up(group_oc, panel_channels);

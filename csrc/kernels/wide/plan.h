@@ -8,6 +8,15 @@
 
 namespace icepoint::wide {
 
+/// How a packed convolution computes: what every packed form begins with.
+enum class Algorithm : uint8_t { direct, winograd };
+struct PackedForm {
+  Algorithm algorithm;
+};
+inline Algorithm algorithm_of(const void* packed) {
+  return static_cast<const PackedForm*>(packed)->algorithm;
+}
+
 /// What a table's vectors hold.
 struct PanelShape {
   int64_t pair_channels;  // of a pair of vectors
@@ -15,14 +24,15 @@ struct PanelShape {
   int64_t head_bytes;     // of the constants of a pair
   int64_t chunk_bytes;    // of the weights of a pair in a chunk, which is `steps` times four bytes of x
   int64_t steps;
-  int64_t rounds;  // over the reduction
+  int64_t rounds;    // over the reduction
+  int64_t run_unit;  // bytes: runs are filled up to a multiple, itself a multiple of a chunk
 };
 
 /// Packed weights are a Plan, then the panels of each group; a panel is the constants of its pairs, then
 /// its weights in the order of the reduction: kernel_rows * taps runs of `chunks` chunks. A run is
 /// neighbouring bytes of x, its end filled with zero weights. The taps of a kernel row are one run where
 /// no other bytes lie between them: a first layer of 3 channels reduces 21 neighbours, not 7 times 3.
-struct alignas(64) Plan {
+struct alignas(64) Plan : PackedForm {
   WeightKind kind;
   bool codes, prescale, has_residual, max_pool;
   int32_t lo, hi, zero_point;  // of the convolution's own code

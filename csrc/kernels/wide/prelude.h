@@ -22,5 +22,6 @@
 #endif
 
 #include "kernels/kernels.h"
+#include "kernels/scratch.h"
 #include "kernels/target.h"
-#include "kernels/wide/plan.h"
+#include "kernels/wide/winograd_plan.h"
