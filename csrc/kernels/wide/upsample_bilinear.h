@@ -37,7 +37,7 @@ void upsample_bilinear(const UpsampleBilinearArgs &a) {
       const auto sum = [&](Reg above, Reg below) {
         const Reg high = V::dot16(V::dot16(V::zero(), above, upper.high), below, lower.high);
         const Reg low = V::dot16(V::dot16(half, above, upper.low), below, lower.low);
-        return V::sra32(V::add32(V::shl32(high, 11), low), 22);
+        return V::sra32(V::add32(V::template shl32<11>(high), low), 22);
       };
       fill<V>(a.y.at(image, oy, ox), a.c, [&](int64_t i) ICEPOINT_ALWAYS_INLINE {
         const Quads<V> above = pairs<V>(V::load(x00 + i), V::load(x01 + i));
