@@ -1,68 +1,11 @@
 // Convolutions of every table give the reference's bytes: shapes, groups, padding, extremes, pieces.
-#include "table_cases.h"
+#include "conv_cases.h"
 
 namespace icepoint {
 namespace {
 
 class ConvTables : public TableTest {};
 INSTANTIATE_TABLES(ConvTables);
-
-struct ConvCase {
-  Extent x;
-  Window window;
-  int64_t groups, oc;
-  bool requantize = true;
-};
-
-std::string text(const ConvCase& c) {
-  const Window& w = c.window;
-  return "x " + to_string(Shape{c.x.h, c.x.w, c.x.c}) + " oc " + std::to_string(c.oc) + " groups " +
-         std::to_string(c.groups) + " kernel " + to_string({w.kernel[0], w.kernel[1]}) + " stride " +
-         to_string({w.stride[0], w.stride[1]}) + " padding " +
-         to_string({w.padding[0], w.padding[1], w.padding[2], w.padding[3]}) + " dilation " +
-         to_string({w.dilation[0], w.dilation[1]}) + (c.requantize ? "" : " int32");
-}
-
-// Weights and requantization of `oc` channels, each a sum of `taps` products.
-struct ConvData {
-  std::vector<int8_t> codes;
-  std::vector<int32_t> zero_point, bias, multiplier, shift;
-  OutputRange range;
-
-  ConvData(CaseData& data, int64_t oc, int64_t taps) {
-    codes =
-        data.chance(4) ? data.fill<int8_t>(oc * taps, -128, 127) : data.fill<int8_t>(oc * taps, -127, 127);
-    zero_point =
-        data.chance(2) ? std::vector<int32_t>{0} : data.fill<int32_t>(data.chance(2) ? 1 : oc, -128, 127);
-    if (!data.chance(4)) {
-      // The overflow proof holds: what the products leave of int32 is the bias's.
-      const int64_t room = (int64_t{1} << 31) - 1 - 65025 * taps;
-      const int64_t reach = std::min(room, data.one_of<int64_t>({1000, int64_t{1} << 20, room}));
-      bias = data.fill<int32_t>(oc, -reach, reach);
-    }
-    data.requant(data.chance(4) ? 1 : oc, 5000 * std::sqrt(static_cast<double>(taps)), multiplier, shift);
-    range = data.range();
-  }
-
-  WeightSpan weights() const { return {codes, zero_point, bias}; }
-  ChannelRequant requant() const { return {multiplier, shift, range}; }
-};
-
-void expect_equal_conv(const Kernels& table, const ConvCase& c, CaseData& data) {
-  const int64_t oh = window_output(c.window, 0, c.x.h), ow = window_output(c.window, 1, c.x.w);
-  const int64_t taps = c.window.kernel[0] * c.window.kernel[1] * (c.x.c / c.groups);
-  const ConvData d(data, c.oc, taps);
-  const int64_t n = data.pick(1, 3);
-  const int32_t x_zero_point = static_cast<int32_t>(data.one_of<int64_t>({0, 255, data.pick(0, 255)}));
-  std::optional<ChannelRequant> requant;
-  if (c.requantize) requant = d.requant();
-  expect_equal_tables(
-      table,
-      [&](const Kernels& k) {
-        return make_qconv2d(k, c.x, c.window, c.groups, c.oc, x_zero_point, d.weights(), requant);
-      },
-      {data.codes(n * c.x.numel())}, n, n * oh * ow * c.oc * (c.requantize ? 1 : 4), data, text(c));
-}
 
 // Any legal window over x, so that at least one output exists.
 Window any_window(CaseData& data, Extent x, int64_t max_kernel) {
@@ -157,10 +100,11 @@ TEST_P(ConvTables, LongRowsAndTallKernels) {
 TEST_P(ConvTables, EmptyBatch) {
   CaseData data(1);
   const ConvData d(data, 3, 4);
-  const LayerPtr layer =
-      make_qconv2d(table(), {4, 4, 1}, {.kernel = {2, 2}}, 1, 3, 0, d.weights(), d.requant());
+  const LayerPtr layer = d.with_source([&](const WeightSource& w) {
+    return make_qconv2d(table(), {4, 4, 1}, {.kernel = {2, 2}}, 1, 3, 0, w, d.requant());
+  });
   EXPECT_EQ(layer->units(0), 0);
-  EXPECT_TRUE(run_whole(*layer, {{}}, 0, 0).empty());
+  EXPECT_TRUE(run_whole(*layer, {{{4, 4, 1}, {}}}, 0, {{3, 3, 3}}).empty());
 }
 
 TEST_P(ConvTables, Transposed) {
@@ -181,15 +125,18 @@ TEST_P(ConvTables, Transposed) {
       (axis == 0 ? y.h : y.w) =
           full - w.padding[axis] - w.padding[axis + 2] + data.pick(0, w.stride[axis] - 1);
     }
-    const ConvData d(data, oc, x.c / groups * w.kernel[0] * w.kernel[1]);
+    const int64_t taps = x.c / groups * w.kernel[0] * w.kernel[1];
+    const auto codes = data.fill<int8_t>(oc * taps, -128, 127);
+    const auto zeros = data.fill<int32_t>(data.chance(2) ? 1 : oc, data.chance(2) ? 0 : -128, 127);
+    const ConvData d(data, oc, taps);  // for its bias and requantization
     const int64_t n = data.pick(1, 2);
     const int32_t zero = static_cast<int32_t>(data.pick(0, 255));
     expect_equal_tables(
         table(),
         [&](const Kernels& k) {
-          return make_qconv_transpose2d(k, x, y, w, groups, zero, d.weights(), d.requant());
+          return make_qconv_transpose2d(k, x, y, w, groups, zero, {codes, zeros, d.bias}, d.requant());
         },
-        {data.codes(n * x.numel())}, n, n * y.numel(), data, text({x, w, groups, oc}));
+        {any_operand(data, x, n)}, n, {y}, data, ConvCase{x, w, groups, oc}.text());
     if (HasFatalFailure()) return;
   }
 }
@@ -205,10 +152,17 @@ TEST_P(ConvTables, Linear) {
     const int32_t zero = static_cast<int32_t>(data.pick(0, 255));
     std::optional<ChannelRequant> requant;
     if (!data.chance(4)) requant = d.requant();
+    Operand from = any_operand(data, x, n);
+    from.pixel = x.c;
     expect_equal_tables(
-        table(), [&](const Kernels& k) { return make_qlinear(k, x, out, zero, d.weights(), requant); },
-        {data.codes(n * x.numel())}, n, n * x.w * out * (requant ? 1 : 4), data,
-        "linear " + std::to_string(n * x.w) + " x " + std::to_string(x.c) + " -> " + std::to_string(out));
+        table(),
+        [&](const Kernels& k) {
+          return d.with_source(
+              [&](const WeightSource& w) { return make_qlinear(k, x, out, zero, w, requant); });
+        },
+        {from}, n, {{1, x.w, out}, requant ? 1 : 4}, data,
+        "linear " + std::to_string(n * x.w) + " x " + std::to_string(x.c) + " -> " + std::to_string(out) +
+            d.text());
     if (HasFatalFailure()) return;
   }
 }

@@ -33,10 +33,10 @@ TEST_P(PointwiseTables, MaxPool) {
     const Window w = pool_window(data, x, true);
     const bool ceil_mode = data.chance(2);
     const int64_t n = data.pick(1, 3);
-    const int64_t out = window_output(w, 0, x.h, ceil_mode) * window_output(w, 1, x.w, ceil_mode) * x.c;
+    const Extent y{window_output(w, 0, x.h, ceil_mode), window_output(w, 1, x.w, ceil_mode), x.c};
     expect_equal_tables(
         table(), [&](const Kernels& k) { return make_qmax_pool2d(k, x, w, ceil_mode); },
-        {data.codes(n * x.numel())}, n, n * out, data, "max_pool");
+        {any_operand(data, x, n)}, n, {y}, data, "max_pool");
     if (HasFatalFailure()) return;
   }
 }
@@ -57,16 +57,16 @@ TEST_P(PointwiseTables, AvgPool) {
     const DivisorRequant requant{divisors, multiplier, shift, data.range()};
     const int32_t zero = static_cast<int32_t>(data.pick(0, 255));
     const int64_t n = data.pick(1, 3);
-    const int64_t pixels = adaptive
-                               ? size[0] * size[1]
-                               : window_output(w, 0, x.h, ceil_mode) * window_output(w, 1, x.w, ceil_mode);
+    const Extent y =
+        adaptive ? Extent{size[0], size[1], x.c}
+                 : Extent{window_output(w, 0, x.h, ceil_mode), window_output(w, 1, x.w, ceil_mode), x.c};
     expect_equal_tables(
         table(),
         [&](const Kernels& k) {
           return adaptive ? make_qadaptive_avg_pool2d(k, x, size, zero, requant)
                           : make_qavg_pool2d(k, x, w, ceil_mode, include_pad, override, zero, requant);
         },
-        {data.codes(n * x.numel())}, n, n * pixels * x.c, data, adaptive ? "adaptive_avg_pool" : "avg_pool");
+        {any_operand(data, x, n)}, n, {y}, data, adaptive ? "adaptive_avg_pool" : "avg_pool");
     if (HasFatalFailure()) return;
   }
 }
@@ -91,7 +91,7 @@ TEST_P(PointwiseTables, AddAndMul) {
           return mul ? make_qmul(k, a, b, zeros[0], zeros[1], multiplier[0], mul_shift[0], range)
                      : make_qadd(k, a, b, zeros[0], factors[0], zeros[1], factors[1], shift, range);
         },
-        {data.codes(n * a.numel()), data.codes(n * b.numel())}, n, n * a.numel(), data, mul ? "mul" : "add");
+        {any_operand(data, a, n), any_operand(data, b, n)}, n, {a}, data, mul ? "mul" : "add");
     if (HasFatalFailure()) return;
   }
 }
@@ -118,7 +118,7 @@ TEST_P(PointwiseTables, AffineLookupClamp) {
                  : kind == 1 ? make_lookup(k, x, table_bytes)
                              : make_clamp(k, x, range.lo, range.hi);
         },
-        {data.codes(n * x.numel())}, n, n * x.numel(), data,
+        {any_operand(data, x, n)}, n, {x}, data,
         kind == 0   ? "affine"
         : kind == 1 ? "lookup"
                     : "clamp");
@@ -135,7 +135,7 @@ TEST_P(PointwiseTables, UpsampleBilinear) {
     const bool align = data.chance(2);
     expect_equal_tables(
         table(), [&](const Kernels& k) { return make_upsample_bilinear(k, x, size, align); },
-        {data.codes(n * x.numel())}, n, n * size[0] * size[1] * x.c, data, "upsample_bilinear");
+        {any_operand(data, x, n)}, n, {{size[0], size[1], x.c}}, data, "upsample_bilinear");
     if (HasFatalFailure()) return;
   }
 }
@@ -147,15 +147,16 @@ TEST_P(PointwiseTables, ConcatThroughTables) {
     const int axis = static_cast<int>(data.pick(0, 2));
     const int64_t n = data.pick(1, 3), count = data.pick(1, 4);
     std::vector<Extent> extents;
-    std::vector<std::vector<uint8_t>> xs;
+    std::vector<Operand> xs;
     std::vector<bool> identity;
-    int64_t bytes = 0;
+    Extent y = shape;
+    int64_t& length = axis == 0 ? y.h : axis == 1 ? y.w : y.c;
+    length = 0;
     for (int64_t i = 0; i < count; ++i) {
       extents.push_back(shape);
-      (axis == 0 ? extents[i].h : axis == 1 ? extents[i].w : extents[i].c) = data.pick(1, 20);
-      xs.push_back(data.codes(n * extents[i].numel()));
+      length += (axis == 0 ? extents[i].h : axis == 1 ? extents[i].w : extents[i].c) = data.pick(1, 20);
+      xs.push_back(any_operand(data, extents[i], n));
       identity.push_back(data.chance(2));
-      bytes += n * extents[i].numel();
     }
     std::vector<int32_t> multiplier, shift;
     data.requant(count, 255, multiplier, shift);
@@ -166,7 +167,7 @@ TEST_P(PointwiseTables, ConcatThroughTables) {
         [&](const Kernels& k) {
           return make_qconcat(k, extents, axis, zeros, multiplier, shift, identity, range);
         },
-        xs, n, bytes, data, "concat along " + std::to_string(axis));
+        xs, n, {y}, data, "concat along " + std::to_string(axis));
     if (HasFatalFailure()) return;
   }
 }

@@ -38,7 +38,8 @@ TEST(BilinearWeights, TiesGoToEven) {
         (x[index] * (2048 - weight) * 2048 + x[upper] * weight * 2048 + (1 << 21)) >> 22);
   }
   for (const std::string& isa : isas())
-    EXPECT_EQ(run_whole(*make_upsample_bilinear(kernels(isa), {1, 3, 1}, {1, 2048}, false), {x}, 1, 2048),
+    EXPECT_EQ(run_whole(*make_upsample_bilinear(kernels(isa), {1, 3, 1}, {1, 2048}, false), {{{1, 3, 1}, x}},
+                        1, {{1, 2048, 1}}),
               expected)
         << isa;
 }
@@ -97,17 +98,18 @@ TEST(Move, IsItsFormula) {
     const MoveMaps maps{identity_or_any(x.h), identity_or_any(x.w), identity_or_any(x.c)};
     const uint8_t value = static_cast<uint8_t>(data.pick(0, 255));
     const int64_t n = data.pick(1, 3);
-    const Bytes from = data.codes(n * x.numel());
+    const Operand from = any_operand(data, x, n);
+    const Result y{{std::ssize(maps.rows), std::ssize(maps.cols), std::ssize(maps.channels)}};
     Bytes expected;
     for (int64_t image = 0; image < n; ++image)
       for (int32_t h : maps.rows)
         for (int32_t w : maps.cols)
           for (int32_t c : maps.channels)
             expected.push_back(h < 0 || w < 0 || c < 0 ? value
-                                                       : from[((image * x.h + h) * x.w + w) * x.c + c]);
+                                                       : from.codes[((image * x.h + h) * x.w + w) * x.c + c]);
     const LayerPtr layer = make_move(x, maps, value);
-    ASSERT_EQ(run_whole(*layer, {from}, n, static_cast<int64_t>(expected.size())), expected) << data.name();
-    expect_pieces(*layer, {from}, n, expected, data);
+    ASSERT_EQ(run_whole(*layer, {from}, n, y), expected) << data.name();
+    expect_pieces(*layer, {from}, n, y, expected, data);
     if (testing::Test::HasFatalFailure()) return;
   }
 }
@@ -128,14 +130,16 @@ TEST(Reshape, KeepsTheLogicalOrder) {
     const bool x_rank3 = data.chance(2), y_rank3 = data.chance(2);
     if (count % c == 0) y = count / c % h == 0 ? Extent{h, count / c / h, c} : Extent{1, count / c, c};
     const int64_t n = data.pick(1, 3);
-    const Bytes from = data.codes(n * count);
+    Operand from = any_operand(data, x, n);
+    if (!x_rank3) from.pixel = x.c;  // vectors of (t, f) lie side by side
+    const Result to{y, 1, !y_rank3};
     Bytes expected(n * count);
     for (int64_t image = 0; image < n; ++image)
       for (int64_t i = 0; i < count; ++i)
-        expected[image * count + storage(y, y_rank3, i)] = from[image * count + storage(x, x_rank3, i)];
+        expected[image * count + storage(y, y_rank3, i)] = from.codes[image * count + storage(x, x_rank3, i)];
     const LayerPtr layer = make_reshape(x, x_rank3, y, y_rank3);
-    ASSERT_EQ(run_whole(*layer, {from}, n, n * count), expected) << data.name();
-    expect_pieces(*layer, {from}, n, expected, data);
+    ASSERT_EQ(run_whole(*layer, {from}, n, to), expected) << data.name();
+    expect_pieces(*layer, {from}, n, to, expected, data);
     if (testing::Test::HasFatalFailure()) return;
   }
 }
@@ -143,9 +147,11 @@ TEST(Reshape, KeepsTheLogicalOrder) {
 TEST(Reshape, FlattenIsChannelMajor) {
   // (c 2, h 1, w 3) stored (w, c): flattened all of channel 0 comes first
   const LayerPtr flatten = make_reshape({1, 3, 2}, true, {1, 1, 6}, false);
-  EXPECT_EQ(run_whole(*flatten, {{1, 11, 2, 12, 3, 13}}, 1, 6), (Bytes{1, 2, 3, 11, 12, 13}));
+  EXPECT_EQ(run_whole(*flatten, {{{1, 3, 2}, {1, 11, 2, 12, 3, 13}}}, 1, {{1, 1, 6}}),
+            (Bytes{1, 2, 3, 11, 12, 13}));
   const LayerPtr back = make_reshape({1, 1, 6}, false, {1, 3, 2}, true);
-  EXPECT_EQ(run_whole(*back, {{1, 2, 3, 11, 12, 13}}, 1, 6), (Bytes{1, 11, 2, 12, 3, 13}));
+  EXPECT_EQ(run_whole(*back, {{{1, 1, 6}, {1, 2, 3, 11, 12, 13}}}, 1, {{1, 3, 2}}),
+            (Bytes{1, 11, 2, 12, 3, 13}));
 }
 
 TEST(Concat, OfManyRowsTakesTimeInProportion) {
@@ -155,13 +161,13 @@ TEST(Concat, OfManyRowsTakesTimeInProportion) {
   const LayerPtr layer =
       make_qconcat(kernels(), extents, 0, zeros, zeros, shift, std::vector<bool>(kInputs, true), {});
   Bytes x(kInputs), y(kInputs);
-  std::vector<const uint8_t*> xs;
+  std::vector<View> xs;
   for (int64_t i = 0; i < kInputs; ++i) {
     x[i] = static_cast<uint8_t>(i % 251);
-    xs.push_back(&x[i]);
+    xs.push_back({&x[i], 1, 1, 1});
   }
   const auto start = std::chrono::steady_clock::now();
-  layer->run(xs.data(), y.data(), 1, 0, layer->units(1));
+  layer->run(xs.data(), {y.data(), kInputs, 1, 1}, 1, 0, layer->units(1));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(y, x);
   EXPECT_LT(seconds.count(), 5.0);  // of the order of 0.05 s; a search through all inputs takes a minute
@@ -169,18 +175,15 @@ TEST(Concat, OfManyRowsTakesTimeInProportion) {
 
 TEST(Concat, PutsInputsSideBySide) {
   const std::vector<int32_t> none(2, 0), shift(2, 30);
-  const auto concat = [&](Extent a, Extent b, int axis) {
-    const std::vector<Extent> extents{a, b};
-    return make_qconcat(kernels(), extents, axis, none, none, shift, {true, true}, {});
-  };
   // batch of 2; a is 1, 2, .. and b is 101, 102, ..
-  const Bytes a{1, 2, 3, 4, 5, 6, 7, 8}, b{101, 102, 103, 104};
-  EXPECT_EQ(run_whole(*concat({2, 1, 2}, {1, 1, 2}, 0), {a, b}, 2, 12),
-            (Bytes{1, 2, 3, 4, 101, 102, 5, 6, 7, 8, 103, 104}));
-  EXPECT_EQ(run_whole(*concat({1, 2, 2}, {1, 1, 2}, 1), {a, b}, 2, 12),
-            (Bytes{1, 2, 3, 4, 101, 102, 5, 6, 7, 8, 103, 104}));
-  EXPECT_EQ(run_whole(*concat({1, 2, 2}, {1, 2, 1}, 2), {a, b}, 2, 12),
-            (Bytes{1, 2, 101, 3, 4, 102, 5, 6, 103, 7, 8, 104}));
+  const auto concat = [&](Extent a, Extent b, int axis, Extent y) {
+    const std::vector<Extent> extents{a, b};
+    const LayerPtr layer = make_qconcat(kernels(), extents, axis, none, none, shift, {true, true}, {});
+    return run_whole(*layer, {{a, {1, 2, 3, 4, 5, 6, 7, 8}}, {b, {101, 102, 103, 104}}}, 2, {y});
+  };
+  EXPECT_EQ(concat({2, 1, 2}, {1, 1, 2}, 0, {3, 1, 2}), (Bytes{1, 2, 3, 4, 101, 102, 5, 6, 7, 8, 103, 104}));
+  EXPECT_EQ(concat({1, 2, 2}, {1, 1, 2}, 1, {1, 3, 2}), (Bytes{1, 2, 3, 4, 101, 102, 5, 6, 7, 8, 103, 104}));
+  EXPECT_EQ(concat({1, 2, 2}, {1, 2, 1}, 2, {1, 2, 3}), (Bytes{1, 2, 101, 3, 4, 102, 5, 6, 103, 7, 8, 104}));
 }
 
 }  // namespace

@@ -1,18 +1,12 @@
-// Tests over tables of kernels: seeded data with its extremes, and a judge that runs layers in pieces.
+// Tests over tables of kernels: a judge that runs layers whole and in pieces, wherever values lie.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <functional>
-#include <random>
-#include <string>
-#include <vector>
 
-#include "core/multiplier.h"
 #include "kernels/select.h"
-#include "layers/layers.h"
+#include "laid.h"
 
 namespace icepoint {
 
@@ -25,80 +19,54 @@ class TableTest : public testing::TestWithParam<std::string> {
 #define INSTANTIATE_TABLES(Suite) \
   INSTANTIATE_TEST_SUITE_P(Isas, Suite, testing::ValuesIn(isas()), [](const auto& i) { return i.param; })
 
-/// Random numbers of one case; the seed is printed with every failure.
-class CaseData {
- public:
-  explicit CaseData(uint32_t seed) : seed_(seed), random_(seed) {}
-
-  std::string name() const { return "seed " + std::to_string(seed_); }
-  int64_t pick(int64_t lo, int64_t hi) { return std::uniform_int_distribution<int64_t>(lo, hi)(random_); }
-  bool chance(int one_in) { return pick(1, one_in) == 1; }
-  template <class T>
-  T one_of(std::initializer_list<T> values) {
-    return values.begin()[pick(0, static_cast<int64_t>(values.size()) - 1)];
-  }
-
-  /// n values in lo..hi: random, or all lo, all hi, lo and hi in turn, a few extremes among many.
-  template <class T>
-  std::vector<T> fill(int64_t n, int64_t lo, int64_t hi) {
-    std::vector<T> values(n);
-    const int64_t kind = pick(0, 9);
-    for (int64_t i = 0; i < n; ++i) {
-      const bool high = kind == 1 || (kind == 2 && i % 2 == 0) || (kind == 3 && chance(2));
-      const bool random = kind > 3 && !(kind == 4 && chance(4));
-      values[i] = static_cast<T>(random ? pick(lo, hi) : high ? hi : lo);
-    }
-    return values;
-  }
-  std::vector<uint8_t> codes(int64_t n) { return fill<uint8_t>(n, 0, 255); }
-
-  OutputRange range() {
-    OutputRange r{static_cast<int32_t>(one_of<int64_t>({0, 255, 128, pick(0, 255)})), 0, 255};
-    if (chance(3)) r.lo = r.zero_point;  // a fused ReLU
-    if (chance(3)) r.hi = static_cast<int32_t>(pick(r.lo, 255));
-    return r;
-  }
-
-  /// Pairs that a file may hold; half of them bring sums of about `size` into the codes' range.
-  void requant(int64_t n, double size, std::vector<int32_t>& multiplier, std::vector<int32_t>& shift) {
-    multiplier.resize(n), shift.resize(n);
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t exponent = chance(2) ? pick(-8, 1) : pick(-60, 20);
-      const double M =
-          std::ldexp(static_cast<double>(pick(1 << 20, 1 << 21)), static_cast<int>(exponent) - 20);
-      const Multiplier q = quantize_multiplier(std::min(M * 255 / size, 0x1p28));
-      multiplier[i] = q.multiplier, shift[i] = q.shift;
-      if (chance(4)) multiplier[i] = 1 << 30;  // a power of two, so that ties are frequent
-    }
-  }
-
- private:
-  uint32_t seed_;
-  std::mt19937 random_;
+/// What a layer writes: `bytes` a channel, 1 or (int32) 4, with pixels side by side or at random pitches.
+struct Result {
+  Extent extent;
+  int64_t bytes = 1;
+  bool dense = false;
 };
 
-inline std::vector<const uint8_t*> pointers(const std::vector<std::vector<uint8_t>>& xs) {
-  std::vector<const uint8_t*> p;
-  for (const auto& x : xs) p.push_back(x.data());
-  return p;
+/// Runs a layer over values that lie at random, and tells where its output lies.
+class LayerRun {
+ public:
+  LayerRun(CaseData& data, const Layer& layer, const std::vector<Operand>& xs, int64_t n, const Result& y)
+      : layer_(layer), n_(n), y_(output(data, n, y)) {
+    for (size_t i = 0; i < xs.size(); ++i) xs_.push_back(Laid::input(data, n, xs[i], layer.halo(i)));
+    for (const Laid& x : xs_) views_.push_back(x.view());
+  }
+
+  void units(int64_t begin, int64_t end) const { layer_.run(views_.data(), y_.output(), n_, begin, end); }
+  Laid& y() { return y_; }
+
+ private:
+  static Laid output(CaseData& data, int64_t n, const Result& y) {
+    const int64_t pixel = y.bytes * y.extent.c, gap = y.bytes * data.pick(1, 70);
+    return Laid(data, n, y.extent, pixel, pixel + (y.dense || data.chance(2) ? 0 : gap), {}, y.bytes);
+  }
+
+  const Layer& layer_;
+  int64_t n_;
+  Laid y_;
+  std::vector<Laid> xs_;
+  std::vector<View> views_;
+};
+
+/// All units of a batch of n at once.
+inline std::vector<uint8_t> run_whole(const Layer& layer, const std::vector<Operand>& xs, int64_t n,
+                                      const Result& y, uint32_t seed = 0) {
+  CaseData data(seed);
+  LayerRun run(data, layer, xs, n, y);
+  run.units(0, layer.units(n));
+  EXPECT_TRUE(run.y().intact_around()) << "bytes outside y were written";
+  return run.y().get();
 }
 
-/// All units of a batch of n at once; `bytes` is the size of y.
-inline std::vector<uint8_t> run_whole(const Layer& layer, const std::vector<std::vector<uint8_t>>& xs,
-                                      int64_t n, int64_t bytes) {
-  // int32 outputs need their alignment, which a vector of bytes has: it comes from operator new.
-  std::vector<uint8_t> y(bytes, 0xA5);
-  layer.run(pointers(xs).data(), y.data(), n, 0, layer.units(n));
-  return y;
-}
-
-/// Runs the units in random pieces, in random order, over a buffer that holds the complement of what
-/// is expected. So every byte must be written by exactly one piece, with the expected value, and
-/// nothing around y may change.
-inline void expect_pieces(const Layer& layer, const std::vector<std::vector<uint8_t>>& xs, int64_t n,
+/// Runs the units in random pieces, in random order, over a value that is the complement of what is
+/// expected. So every byte must be written by exactly one piece, with the expected value, and nothing
+/// around y may change.
+inline void expect_pieces(const Layer& layer, const std::vector<Operand>& xs, int64_t n, const Result& y,
                           const std::vector<uint8_t>& expected, CaseData& data) {
-  constexpr int64_t kGuard = 64;
-  const int64_t units = layer.units(n), size = static_cast<int64_t>(expected.size());
+  const int64_t units = layer.units(n);
   std::vector<int64_t> cuts{0, units};
   for (int i = 0; i < 3 && units > 1; ++i) cuts.push_back(data.pick(0, units));
   std::sort(cuts.begin(), cuts.end());
@@ -106,43 +74,42 @@ inline void expect_pieces(const Layer& layer, const std::vector<std::vector<uint
   for (size_t i = 0; i + 1 < cuts.size(); ++i)
     pieces.insert(pieces.begin() + data.pick(0, i), {cuts[i], cuts[i + 1]});
 
-  std::vector<uint8_t> y(size + 2 * kGuard, 0xC3);
-  for (int64_t i = 0; i < size; ++i) y[kGuard + i] = static_cast<uint8_t>(~expected[i]);
-  std::vector<bool> written(size, false);
+  std::vector<uint8_t> complement = expected;
+  for (uint8_t& byte : complement) byte = static_cast<uint8_t>(~byte);
+  LayerRun run(data, layer, xs, n, y);
+  run.y().put(complement);
+  std::vector<bool> written(expected.size(), false);
   for (auto [begin, end] : pieces) {
-    layer.run(pointers(xs).data(), y.data() + kGuard, n, begin, end);
-    for (int64_t i = 0; i < size; ++i) {
-      const bool now = y[kGuard + i] == expected[i];
-      ASSERT_TRUE(now || y[kGuard + i] == static_cast<uint8_t>(~expected[i]))
-          << data.name() << ": byte " << i << " of units " << begin << ".." << end << " is "
-          << int{y[kGuard + i]} << ", expected " << int{expected[i]};
-      if (!now) continue;
+    run.units(begin, end);
+    const std::vector<uint8_t> found = run.y().get();
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (found[i] == complement[i]) continue;
+      ASSERT_EQ(int{found[i]}, int{expected[i]})
+          << data.name() << ": byte " << i << " of units " << begin << ".." << end;
       ASSERT_FALSE(written[i]) << data.name() << ": byte " << i << " was written twice, by units " << begin
                                << ".." << end << " too";
       written[i] = true;
-      y[kGuard + i] = static_cast<uint8_t>(~expected[i]);
     }
+    run.y().put(complement);
   }
-  for (int64_t i = 0; i < size; ++i)
+  for (size_t i = 0; i < expected.size(); ++i)
     ASSERT_TRUE(written[i]) << data.name() << ": byte " << i << " was not written";
-  for (int64_t i = 0; i < kGuard; ++i)
-    ASSERT_TRUE(y[i] == 0xC3 && y[kGuard + size + i] == 0xC3)
-        << data.name() << ": bytes outside y were written";
+  ASSERT_TRUE(run.y().intact_around()) << data.name() << ": bytes outside y were written";
 }
 
 using MakeLayer = std::function<LayerPtr(const Kernels&)>;
 
 /// The layer of `table` gives the reference's bytes, whole and in pieces.
-inline void expect_equal_tables(const Kernels& table, const MakeLayer& make,
-                                const std::vector<std::vector<uint8_t>>& xs, int64_t n, int64_t bytes,
-                                CaseData& data, const std::string& what) {
-  const std::vector<uint8_t> expected = run_whole(*make(kernels("reference")), xs, n, bytes);
+inline void expect_equal_tables(const Kernels& table, const MakeLayer& make, const std::vector<Operand>& xs,
+                                int64_t n, const Result& y, CaseData& data, const std::string& what) {
+  const std::vector<uint8_t> expected = run_whole(*make(kernels("reference")), xs, n, y);
   const LayerPtr layer = make(table);
-  const std::vector<uint8_t> found = run_whole(*layer, xs, n, bytes);
-  for (int64_t i = 0; i < bytes; ++i)
+  const std::vector<uint8_t> found = run_whole(*layer, xs, n, y, static_cast<uint32_t>(data.pick(0, 1000)));
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i)
     ASSERT_EQ(int{found[i]}, int{expected[i]})
         << table.name << ", byte " << i << ", " << what << ", " << data.name();
-  expect_pieces(*layer, xs, n, expected, data);
+  expect_pieces(*layer, xs, n, y, expected, data);
 }
 
 }  // namespace icepoint
