@@ -5,11 +5,7 @@
 #if defined(__x86_64__)
 ICEPOINT_TARGET_AVX2
 #include "kernels/avx2/vec.h"
-// After the vector, in this order: one stands on the other.
-#include "kernels/wide/accumulate.h"
 #include "kernels/wide/conv2d.h"
-#include "kernels/wide/epilogue.h"
-#include "kernels/wide/pack.h"
 
 namespace icepoint::avx2 {
 

@@ -1,12 +1,7 @@
 // Convolution of the portable table: wide/ over its vector.
 #include "kernels/portable/table.h"
 #include "kernels/portable/vec.h"
-#include "kernels/wide/prelude.h"
-// After the vector, in this order: one stands on the other.
-#include "kernels/wide/accumulate.h"
 #include "kernels/wide/conv2d.h"
-#include "kernels/wide/epilogue.h"
-#include "kernels/wide/pack.h"
 
 namespace icepoint::portable {
 

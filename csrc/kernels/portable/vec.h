@@ -4,6 +4,8 @@
 // unsigned: a partial sum may wrap in two's complement, the final int32 cannot.
 #pragma once
 
+#include "kernels/wide/prelude.h"
+
 namespace icepoint::portable {
 
 struct Vec {

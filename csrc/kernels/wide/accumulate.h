@@ -3,6 +3,8 @@
 // Included inside a target region.
 #pragma once
 
+#include "kernels/wide/epilogue.h"
+
 namespace icepoint::wide {
 
 /// f(0), f(1), ... f(n - 1), each argument a constant.

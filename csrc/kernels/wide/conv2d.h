@@ -3,6 +3,9 @@
 // Included inside a target region.
 #pragma once
 
+#include "kernels/wide/accumulate.h"
+#include "kernels/wide/pack.h"
+
 namespace icepoint::wide {
 
 /// Input and output bytes of a strip: with a panel's weights they stay in the second cache while every
@@ -71,19 +74,6 @@ class Conv2d {
            (!plan_.has_residual || line(a_.residual));
   }
 
-  template <class Pitches>
-  auto* at(const Pitches& v, int64_t row, int64_t column) const {
-    row += a_.begin;
-    return v.at(row / oh_, row % oh_, column);
-  }
-
-  // The first tap of the window of row `row` of y, `below` of the two that a pool takes, and column 0.
-  const uint8_t* window(int64_t row, int64_t below) const {
-    row += a_.begin;
-    const int64_t y = (row % oh_ * down_ + below) * g_.window.stride[0] - g_.window.padding[0];
-    return a_.x.at(row / oh_, y, -g_.window.padding[1]);
-  }
-
   void strip(const Strip& s) {
     const uint8_t* packed = static_cast<const uint8_t*>(a_.packed) + sizeof(Plan);
     for (int64_t group = 0; group < plan_.groups; ++group) {
@@ -103,76 +93,99 @@ class Conv2d {
     }
   }
 
+  // Where two rows of y and their inputs begin: at the strip's first column, the panel's first channel.
+  struct Rows {
+    const uint8_t* x[2];  // one after the other, or the two that a pool takes
+    uint8_t* y[2];
+    const uint8_t* residual[2];
+  };
+
   void panel(const Strip& s, const PanelRef& p) {
     const int64_t width = s.right - s.left;
     // Two rows of a narrow map fill the registers.
     const bool two = down_ == 1 && 2 * width <= V::max_pixels(static_cast<int>(p.pairs));
     const int64_t blocks = divide_up(width, V::kBlock / down_);
+    const int64_t size = width / blocks, larger = width % blocks;  // so many blocks have a pixel more
     for (int64_t row = s.begin; row < s.end;) {
       const int64_t rows = two && row + 1 < s.end ? 2 : 1;
-      for (int64_t b = 0; b < blocks; ++b)
-        block(p, row, rows, s.left + part_begin(width, blocks, b), s.left + part_begin(width, blocks, b + 1));
+      Rows at = find_rows(p, row, rows, s.left);
+      for (int64_t b = 0; b < blocks; ++b) block(p, at, rows, size + (b < larger ? 1 : 0));
       row += rows;
     }
   }
 
-  // Columns left..right of `rows` rows of y.
-  void block(const PanelRef& p, int64_t row, int64_t rows, int64_t left, int64_t right) {
-    constexpr int64_t kRow = V::kBlock * 2 * L * V::kPanelPairs;
-    alignas(64) int32_t acc[2 * kRow];
-    const int64_t n = (right - left) * down_;
-    for (int64_t below = 0; below < down_; ++below) {
-      const uint8_t* x[2] = {window(row, below), window(row + rows - 1, below)};
-      for (const uint8_t*& from : x) from += p.ic + left * down_ * reduction_.pixel;
-      accumulate(p, rows, n, x, acc + below * kRow);
+  Rows find_rows(const PanelRef& p, int64_t row, int64_t rows, int64_t left) const {
+    const int64_t y_bytes = plan_.codes ? 1 : static_cast<int64_t>(sizeof(int32_t));
+    const auto [stride_y, stride_x] = g_.window.stride;
+    Rows found{};
+    for (int64_t r = 0; r < 2; ++r) {
+      const int64_t at = a_.begin + row + (r < rows ? r : 0), image = at / oh_, oy = at % oh_;
+      const int64_t convolution_row = oy * down_ + (down_ == 2 ? r : 0);
+      found.x[r] = a_.x.at(image, convolution_row * stride_y - g_.window.padding[0],
+                           left * down_ * stride_x - g_.window.padding[1]) +
+                   p.ic;
+      found.y[r] = a_.y.at(image, oy, left) + p.oc * y_bytes;
+      if (plan_.has_residual) found.residual[r] = a_.residual.at(image, oy, left) + p.oc;
     }
-    for (int64_t r = 0; r < rows; ++r) finish(p, row + r, left, right - left, acc + r * n * 2 * L * p.pairs);
+    return found;
   }
 
-  void accumulate(const PanelRef& p, int64_t rows, int64_t n, const uint8_t** x, int32_t* acc) const {
-    const int64_t parts = divide_up(n, V::max_pixels(static_cast<int>(p.pairs)));
-    for (int64_t part = 0; part < parts; ++part) {
-      const int64_t pixels = part_begin(n, parts, part + 1) - part_begin(n, parts, part);
-      table_.call[p.pairs - 1][rows - 1][pixels](reduction_, x, p.heads, p.weights, acc);
-      x[0] += pixels * reduction_.pixel;
+  // n pixels of `rows` rows of y; `at` goes on to the next ones.
+  void block(const PanelRef& p, Rows& at, int64_t rows, int64_t n) {
+    constexpr int64_t kRow = V::kBlock * 2 * L * V::kPanelPairs;
+    alignas(64) int32_t acc[2 * kRow];
+    const int64_t pixels = n * down_;
+    if (down_ == 2) accumulate(p, 1, pixels, at.x + 1, acc + kRow);
+    accumulate(p, rows, pixels, at.x, acc);
+    for (int64_t r = 0; r < rows; ++r) finish(p, at, r, n, acc + r * n * 2 * L * p.pairs);
+    for (int64_t r = 0; r < 2; ++r) {
+      at.x[r] += pixels * reduction_.pixel;
+      at.y[r] += n * a_.y.pixel;
+      at.residual[r] += n * a_.residual.pixel;
+    }
+  }
+
+  void accumulate(const PanelRef& p, int64_t rows, int64_t n, const uint8_t* const* x, int32_t* acc) const {
+    const auto& call = table_.call[p.pairs - 1][rows - 1];
+    const int64_t most = V::max_pixels(static_cast<int>(p.pairs));
+    if (n * rows <= most) return call[n](reduction_, x, p.heads, p.weights, acc);
+    const uint8_t* from = *x;
+    for (int64_t parts = divide_up(n, most); parts > 0; --parts) {
+      const int64_t pixels = divide_up(n, parts);
+      call[pixels](reduction_, &from, p.heads, p.weights, acc);
+      from += pixels * reduction_.pixel;
       acc += pixels * 2 * L * p.pairs;
+      n -= pixels;
     }
   }
 
   // n pixels of one row from their accumulators to y.
-  void finish(const PanelRef& p, int64_t row, int64_t column, int64_t n, const int32_t* acc) const {
+  void finish(const PanelRef& p, const Rows& at, int64_t r, int64_t n, const int32_t* acc) const {
     for (int64_t pair = 0; pair < p.pairs; ++pair, acc += 2 * L) {
-      const int64_t oc = p.oc + pair * 2 * L;
-      const int64_t channels = std::min(p.channels - pair * 2 * L, int64_t{2 * L});
+      const int64_t first = pair * 2 * L, channels = std::min(p.channels - first, int64_t{2 * L});
       PairBlock<V> b{.acc = acc,
                      .acc_pixel = 2 * L * p.pairs,
                      .acc_row = V::kBlock * 2 * L * V::kPanelPairs,
                      .pixels = n,
-                     .y = at(a_.y, row, column),
+                     .y = at.y[r] + first * (plan_.codes ? 1 : static_cast<int64_t>(sizeof(int32_t))),
                      .y_pixel = a_.y.pixel,
-                     .residual = nullptr,
+                     .residual = at.residual[r] + first,
                      .residual_pixel = a_.residual.pixel,
-                     .begin = static_cast<int>(std::clamp(a_.oc_begin - oc, int64_t{0}, channels)),
-                     .end = static_cast<int>(std::clamp(a_.oc_end - oc, int64_t{0}, channels)),
+                     .begin = static_cast<int>(std::clamp(a_.oc_begin - p.oc - first, int64_t{0}, channels)),
+                     .end = static_cast<int>(std::clamp(a_.oc_end - p.oc - first, int64_t{0}, channels)),
                      .prescale = plan_.prescale,
-                     .lo = plan_.lo,
-                     .hi = plan_.hi};
+                     .lo = plan_.has_residual ? plan_.residual.lo : plan_.lo,
+                     .hi = plan_.has_residual ? plan_.residual.hi : plan_.hi};
       if (b.begin >= b.end) continue;
       const Scales<V, 2>& scales = p.heads[pair].scales;
-      if (!plan_.codes) {
-        b.y += oc * static_cast<int64_t>(sizeof(int32_t));
+      if (!plan_.codes)
         store_accumulators(b);
-      } else if (plan_.has_residual) {
-        b.y += oc, b.lo = plan_.residual.lo, b.hi = plan_.residual.hi;
-        b.residual = at(a_.residual, row, column) + oc;
+      else if (plan_.has_residual)
         store_codes<V, false, true>(b, scales, &sum_);
-      } else {
-        b.y += oc;
-        if (plan_.max_pool)
-          store_codes<V, true, false>(b, scales, nullptr);
-        else
-          store_codes<V, false, false>(b, scales, nullptr);
-      }
+      else if (plan_.max_pool)
+        store_codes<V, true, false>(b, scales, nullptr);
+      else
+        store_codes<V, false, false>(b, scales, nullptr);
     }
   }
 

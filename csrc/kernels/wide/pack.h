@@ -3,6 +3,8 @@
 // Included inside a target region.
 #pragma once
 
+#include "kernels/wide/accumulate.h"
+
 namespace icepoint::wide {
 
 template <class V>
