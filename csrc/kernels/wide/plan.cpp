@@ -15,6 +15,7 @@ Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
       hi(codes ? spec.requant->hi : 0),
       zero_point(codes ? spec.requant->zero_point : 0),
       residual(has_residual ? *spec.residual : Residual{}) {
+  if (!has_residual) residual.shift = 1;  // half of 2^0 has no meaning
   const Conv2dGeometry& g = spec.g;
   if (codes)
     prescale = std::any_of(spec.requant->shift, spec.requant->shift + g.oc, [](int32_t s) { return s < 32; });
