@@ -25,9 +25,8 @@ struct NarrowVec : Vec {
   }
   /// acc = dot(acc, x, w).
   static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) { acc = dot(acc, x, w); }
-  /// The weights (w0, w1, w2, w3) as (0, w0, w1, w2): the pairs (w0, w2), (w1, w3) as (0, w1), (w0, w2).
-  static ICEPOINT_INLINE W delay(const W& w) { return {_mm256_slli_epi32(w.odd, 16), w.even}; }
-  static ICEPOINT_INLINE Reg hold(Reg v) { return v; }
+  /// Nothing here: where all registers are taken, a second load is the better choice.
+  static ICEPOINT_INLINE const W& hold(const W& w) { return w; }
 
   /// A piece from p[0] + at, the next from p[1] + at, ...
   template <int pieces>

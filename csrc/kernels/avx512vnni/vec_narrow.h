@@ -25,19 +25,18 @@ struct NarrowVec : Vec {
   static ICEPOINT_INLINE void add_dot(Reg& acc, X x, W w) {
     asm volatile("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
   }
-  /// The weights (w0, w1, w2, w3) as (0, w0, w1, w2).
-  static ICEPOINT_INLINE W delay(W w) { return _mm512_slli_epi32(w, 8); }
   /// v, in a register from here on: GCC would load it again for each of its uses.
   static ICEPOINT_INLINE Reg hold(Reg v) {
     asm("" : "+v"(v));
     return v;
   }
+  static ICEPOINT_INLINE Reg load(const void* p) { return hold(Vec::load(p)); }
 
   /// A piece from p[0] + at, the next from p[1] + at, ...
   template <int pieces>
   static ICEPOINT_INLINE Reg gather(const uint8_t* const* p, int64_t at) {
     if constexpr (pieces == 1) {
-      return hold(load(p[0] + at));
+      return load(p[0] + at);
     } else if constexpr (pieces == 2) {
       return hold(_mm512_inserti64x4(_mm512_castsi256_si512(half(p[0] + at)), half(p[1] + at), 1));
     } else {

@@ -30,9 +30,8 @@ struct NarrowVec : Vec {
   static ICEPOINT_INLINE X four(Reg bytes) { return {bytes & 0x00ff00ffu, (Reg)((U16)bytes >> 8)}; }
   /// acc = dot(acc, x, w).
   static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) { acc = dot(acc, x, w); }
-  /// The weights (w0, w1, w2, w3) as (0, w0, w1, w2): the pairs (w0, w2), (w1, w3) as (0, w1), (w0, w2).
-  static ICEPOINT_INLINE W delay(const W& w) { return {w.odd << 16, w.even}; }
-  static ICEPOINT_INLINE Reg hold(Reg v) { return v; }
+  /// Nothing here: where all registers are taken, a second load is the better choice.
+  static ICEPOINT_INLINE const W& hold(const W& w) { return w; }
 
   template <int pieces>
   static ICEPOINT_INLINE Reg gather(const uint8_t* const* p, int64_t at) {

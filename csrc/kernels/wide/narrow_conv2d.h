@@ -1,8 +1,8 @@
 // Convolution of narrow groups: which form a layer takes, and its calls. Included inside a target region.
 #pragma once
 
-#include "kernels/wide/depthwise.h"
 #include "kernels/wide/narrow.h"
+#include "kernels/wide/narrow_3x3.h"
 
 namespace icepoint::wide {
 
@@ -58,22 +58,24 @@ class NarrowConv2d {
       h.nibbles ? narrow_block<V, unit, typename V::Nibbles, pieces>(a, h, b, from, to)
                 : narrow_block<V, unit, typename V::Bytes, pieces>(a, h, b, from, to);
     };
-    if constexpr (unit == 1) {
-      const Window& w = a.g->window;
-      const bool plain = h.columns && h.rounds == 1 && h.has_requant && !h.prescale && !h.has_residual &&
-                         !h.max_pool && w.dilation[0] == 1 && w.dilation[1] == 1 &&
-                         w.stride[0] == w.stride[1] && a.g->ow >= 2 * pieces;
-      if (plain && w.stride[0] == 1) return rows_3x3<1, pieces>(a, h, b, begin, end, any);
-      if (plain && w.stride[0] == 2) return rows_3x3<2, pieces>(a, h, b, begin, end, any);
-    }
-    any(begin, end);
+    const Window& w = a.g->window;
+    const bool plain = h.columns && h.rounds == 1 && h.has_requant && !h.prescale && !h.has_residual &&
+                       w.dilation[0] == 1 && w.dilation[1] == 1 && w.stride[0] == w.stride[1];
+    if (plain && w.stride[0] == 1 && !h.max_pool && a.g->ow > pieces && a.g->ow > 1)
+      rows_3x3<Narrow3x3<V, unit, 1, false, pieces>>(a, h, b, begin, end, any);
+    else if (plain && w.stride[0] == 1 && h.max_pool)
+      rows_3x3<Narrow3x3<V, unit, 1, true, pieces>>(a, h, b, begin, end, any);
+    else if (plain && w.stride[0] == 2 && !h.max_pool && a.g->ow > pieces && a.g->ow > 1)
+      rows_3x3<Narrow3x3<V, unit, 2, false, pieces>>(a, h, b, begin, end, any);
+    else
+      any(begin, end);
   }
 
-  template <int stride, int pieces, class Any>
+  template <class Kernel, class Any>
   static void rows_3x3(const Conv2dArgs& a, const NarrowHeader& h, const NarrowBlock<V>& b, int64_t begin,
                        int64_t end, const Any& any) {
-    const Depthwise3x3<V, stride, pieces> kernel(a, h, b);
-    const int64_t oh = a.g->oh;
+    const Kernel kernel(a, h, b);
+    const int64_t oh = a.g->oh / (h.max_pool ? 2 : 1);
     for (int64_t row = begin; row < end;) {
       const int64_t oy = row % oh;
       if (oy + kernel.kRows <= oh && row + kernel.kRows <= end) {

@@ -18,8 +18,8 @@ struct TapPlace {
 struct alignas(64) NarrowHeader {
   int64_t steps;  // a multiple of what a byte of weights holds (V::Nibbles: 2)
   int64_t blocks, block_bytes, blocks_at;
-  int32_t rounds;  // 2: the upper eight bits of weights, then the lowest one
-  bool columns;    // steps are the columns of a 3x3 window
+  int32_t rounds;  // sets of weights that add up: 2 where the upper eight bits of weights precede the lowest
+  bool columns;    // steps go down the columns of a 3x3 window, and Narrow3x3 can run it
   bool nibbles, prescale, has_requant, has_residual, max_pool;
   int32_t zero_point, lo, hi;  // Requant's
   Residual residual;
@@ -27,7 +27,7 @@ struct alignas(64) NarrowHeader {
   const TapPlace* places() const { return reinterpret_cast<const TapPlace*>(this + 1); }
 };
 
-/// Channels first .. first + count. Behind it: the weights, (round, step, quarter).
+/// Channels first .. first + count. Behind it: the weights, (set, step, quarter).
 template <class V>
 struct alignas(64) NarrowBlock {
   static constexpr int L = V::kLanes;
@@ -57,13 +57,14 @@ class NarrowLayout {
     const auto [kh, kw] = spec.g.window.kernel;
     header_.nibbles = spec.kind == WeightKind::i4;
     header_.rounds = spec.kind == WeightKind::i16 && V::kTwoRounds ? 2 : 1;
-    header_.columns = unit == 1 && kh == 3 && kw == 3;
-    header_.steps = header_.columns ? 3 : (kh * kw * unit + 3) / 4;
+    header_.columns = kh == 3 && kw == 3;
+    header_.steps = header_.columns ? 3 * kTerms : (kh * kw * unit + 3) / 4;
     const int64_t whole = header_.nibbles ? V::Nibbles::kSteps : 1;
     header_.steps = (header_.steps + whole - 1) / whole * whole;
+    sets_ = header_.rounds == 1 && header_.columns && unit != 4 ? 2 : header_.rounds;
     header_.blocks = (spec.g.oc + kBytes - 1) / kBytes;
     const int64_t step_bytes = header_.nibbles ? V::Nibbles::kBytes / V::Nibbles::kSteps : V::Bytes::kBytes;
-    header_.block_bytes = sizeof(Block) + round64(header_.rounds * header_.steps * 4 * step_bytes);
+    header_.block_bytes = sizeof(Block) + round64(sets_ * header_.steps * 4 * step_bytes);
     header_.blocks_at = sizeof(NarrowHeader) + round64(header_.steps * kTaps * sizeof(TapPlace));
   }
 
@@ -90,7 +91,7 @@ class NarrowLayout {
 
     auto* place = reinterpret_cast<TapPlace*>(to + sizeof(NarrowHeader));
     for (int64_t slot = 0; slot < header_.steps * kTaps; ++slot) {
-      const int64_t tap = std::max<int64_t>(tap_at(slot), 0), kw = s.g.window.kernel[1];
+      const int64_t tap = std::max<int64_t>(tap_at(slot, false), 0), kw = s.g.window.kernel[1];
       place[slot].rows = tap / kw * s.g.window.dilation[0];
       place[slot].bytes = tap % kw * s.g.window.dilation[1] * s.x_pixel;
     }
@@ -101,14 +102,17 @@ class NarrowLayout {
   }
 
  private:
-  static constexpr int kTaps = 4 / unit;  // of a step
+  static constexpr int kTaps = 4 / unit;               // of a step
+  static constexpr int kTerms = unit == 4 ? 3 : unit;  // steps of a column
   static int64_t round64(int64_t n) { return (n + 63) / 64 * 64; }
   int64_t taps() const { return spec_.g.window.kernel[0] * spec_.g.window.kernel[1]; }
 
-  /// The tap that takes place `slot` of the steps, or -1: its weights are 0.
-  int64_t tap_at(int64_t slot) const {
+  /// The tap that takes place `slot` of the steps, or -1: its weights are 0. `lower`: of the window that
+  /// begins one row below the columns.
+  int64_t tap_at(int64_t slot, bool lower) const {
     if (!header_.columns) return slot < taps() ? slot : -1;
-    return slot < 12 && slot % 4 < 3 ? slot % 4 * 3 + slot / 4 : -1;
+    const int64_t kx = slot / (kTerms * kTaps), ky = slot % (kTerms * kTaps) - (lower ? 1 : 0);
+    return kx < 3 && ky >= 0 && ky < 3 ? ky * 3 + kx : -1;
   }
 
   void pack_block(int64_t first, Block& block, int16_t* row) const {
@@ -141,33 +145,32 @@ class NarrowLayout {
     std::memset(block.offset + 4 * (a * L + lane), offset, 4);
 
     auto* weights = reinterpret_cast<uint8_t*>(&block + 1);
-    for (int64_t step = 0; step < header_.steps; ++step) {
-      int16_t four[4], part[4];
-      for (int j = 0; j < 4; ++j) {
-        const int64_t tap = tap_at(step * kTaps + j / unit);
-        four[j] = tap < 0 ? int16_t{0} : row[tap * unit + j % unit];
-      }
-      for (int round = 0; round < header_.rounds; ++round) {
-        // w = 2 (w >> 1) + (w & 1)
-        for (int j = 0; j < 4; ++j)
-          part[j] = static_cast<int16_t>(header_.rounds == 1 ? four[j]
-                                         : round == 0        ? four[j] >> 1
-                                                             : four[j] & 1);
-        const int64_t at = (round * header_.steps + step) * 4 + a;
+    for (int64_t set = 0; set < sets_; ++set)
+      for (int64_t step = 0; step < header_.steps; ++step) {
+        int16_t four[4];
+        for (int j = 0; j < 4; ++j) four[j] = weight_at(row, step * kTaps + j / unit, j % unit, set);
+        const int64_t at = set * header_.steps + step;
         if (header_.nibbles) {
-          using Nibbles = typename V::Nibbles;
-          const int64_t group = step / Nibbles::kSteps * 4 + a;
-          Nibbles::put(weights + group * Nibbles::kBytes, lane, static_cast<int>(step % Nibbles::kSteps),
-                       part, offset);
+          using Form = typename V::Nibbles;
+          Form::put(weights + (at / Form::kSteps * 4 + a) * Form::kBytes, lane,
+                    static_cast<int>(at % Form::kSteps), four, offset);
         } else {
-          V::Bytes::put(weights + at * V::Bytes::kBytes, lane, 0, part, 0);
+          V::Bytes::put(weights + (at * 4 + a) * V::Bytes::kBytes, lane, 0, four, 0);
         }
       }
-    }
+  }
+
+  int16_t weight_at(const int16_t* row, int64_t slot, int input, int64_t set) const {
+    const int64_t tap = tap_at(slot, header_.rounds == 1 && set == 1);
+    if (tap < 0) return 0;
+    const int16_t w = row[tap * unit + input];
+    // w = 2 (w >> 1) + (w & 1)
+    return header_.rounds == 1 ? w : static_cast<int16_t>(set == 0 ? w >> 1 : w & 1);
   }
 
   const Conv2dSpec& spec_;
   NarrowHeader header_{};
+  int64_t sets_;  // of weights: the rounds, or the upper and the lower windows' of the columns
 };
 
 }  // namespace icepoint::wide
