@@ -100,16 +100,17 @@ struct Packer {
 
 template <class V>
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
-  return Plan(spec, panel_shape<V>(spec.kind)).packed_size();
+  return Plan(MergedGroups(spec, 2 * V::kLanes).spec(), panel_shape<V>(spec.kind)).packed_size();
 }
 
 /// Missing lanes and ends of runs are zeros.
 template <class V>
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
-  const Plan plan(spec, panel_shape<V>(spec.kind));
+  const MergedGroups merged(spec, 2 * V::kLanes);
+  const Plan plan(merged.spec(), panel_shape<V>(spec.kind));
   std::memset(packed, 0, plan.packed_size());
   std::memcpy(packed, &plan, sizeof(plan));
-  Packer<V>(spec, plan).all(static_cast<uint8_t*>(packed) + sizeof(Plan));
+  Packer<V>(merged.spec(), plan).all(static_cast<uint8_t*>(packed) + sizeof(Plan));
 }
 
 }  // namespace icepoint::wide
