@@ -41,10 +41,6 @@ struct Vec {
     return _mm512_slli_epi16(a, n);
   }
   static ICEPOINT_INLINE Reg adds16(Reg a, Reg b) { return _mm512_adds_epi16(a, b); }
-  template <int n>
-  static ICEPOINT_INLINE Reg shl16(Reg a) {
-    return _mm512_slli_epi16(a, n);
-  }
   static ICEPOINT_INLINE Reg max16(Reg a, Reg b) { return _mm512_max_epi16(a, b); }
   static ICEPOINT_INLINE Reg min16(Reg a, Reg b) { return _mm512_min_epi16(a, b); }
   /// acc + a[2i] b[2i] + a[2i+1] b[2i+1] in lane i.
