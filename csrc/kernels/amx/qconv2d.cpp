@@ -15,26 +15,28 @@ ICEPOINT_TARGET_AVX512VNNI
 
 namespace icepoint::amx {
 
-// What no tile will ever read is packed as the avx512vnni table likes it.
-static bool stays_on_vectors(const Conv2dSpec& spec) {
-  return is_narrow(spec.g) || !fits_tiles(wide::Plan(spec, wide::panel_shape<Vec>(spec.kind, 0)));
+namespace {
+
+bool on_tiles(const Conv2dSpec& spec) {
+  return !is_narrow(spec.g) && fits_tiles(wide::Plan(spec, wide::panel_shape<Vec>(spec.kind, kStep)));
 }
 
+}  // namespace
+
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
-  if (stays_on_vectors(spec)) return avx512vnni::conv2d_packed_size(spec);
-  return wide::conv2d_packed_size<Vec>(spec, kStep);
+  return on_tiles(spec) ? wide::conv2d_packed_size<Vec>(spec, kStep) : avx512vnni::conv2d_packed_size(spec);
 }
 
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
-  if (stays_on_vectors(spec)) return avx512vnni::conv2d_pack(spec, packed);
+  if (!on_tiles(spec)) return avx512vnni::conv2d_pack(spec, packed);
   wide::conv2d_pack<Vec>(spec, packed, kStep);
+  static_cast<wide::Plan*>(packed)->algorithm = wide::Algorithm::tiles;
 }
 
 void conv2d(const Conv2dArgs& a) {
-  if (is_narrow(*a.g) || wide::algorithm_of(a.packed) != wide::Algorithm::direct)
-    return avx512vnni::conv2d(a);
+  if (is_narrow(*a.g) || wide::algorithm_of(a.packed) != wide::Algorithm::tiles) return avx512vnni::conv2d(a);
   const wide::Plan& plan = *static_cast<const wide::Plan*>(a.packed);
-  if (fits_tiles(plan) && fills_tiles(a, plan))
+  if (fills_tiles(a, plan))
     Conv2d<Tiles>(a, plan).run();
   else
     avx512vnni::conv2d(a);
