@@ -1,12 +1,5 @@
 // Divisors of average pools equal torch's, and pools refuse what has no meaning.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <functional>
-
-#include "core/multiplier.h"
-#include "kernels/select.h"
-#include "layers/layers.h"
+#include "table_cases.h"
 
 namespace icepoint {
 namespace {
@@ -68,15 +61,15 @@ TEST(AvgPoolDivisors, EqualTorch) {
     const OneOverDivisor requant(all);
     const LayerPtr layer = make_qavg_pool2d(kernels(), x, w, c.ceil_mode, c.count_include_pad,
                                             c.divisor_override, 0, requant.view());
-    const std::vector<uint8_t> ones(x.numel(), 1);
-    const uint8_t* xs = ones.data();
-    std::vector<uint8_t> averages(c.by_pixel.size()), sums(c.by_pixel.size());
-    layer->run(&xs, averages.data(), 1, 0, layer->units(1));
+    const std::vector<Operand> ones{{x, std::vector<uint8_t>(x.numel(), 1)}};
+    const Extent y{window_output(w, 0, x.h, c.ceil_mode), window_output(w, 1, x.w, c.ceil_mode), 1};
+    const std::vector<uint8_t> averages = run_whole(*layer, ones, 1, {y});
+    ASSERT_EQ(averages.size(), c.by_pixel.size());
     const Multiplier one = quantize_multiplier(1.0);
     const std::vector<int32_t> d{1}, m{one.multiplier}, s{one.shift};
     const LayerPtr summing =
         make_qavg_pool2d(kernels(), x, w, c.ceil_mode, c.count_include_pad, 1, 0, {d, m, s, {0, 0, 255}});
-    summing->run(&xs, sums.data(), 1, 0, summing->units(1));
+    const std::vector<uint8_t> sums = run_whole(*summing, ones, 1, {y});
     for (size_t i = 0; i < c.by_pixel.size(); ++i) {
       const int64_t numerator = 2 * 120 * sums[i] + c.by_pixel[i];  // rounds 120 taps / d half up
       EXPECT_EQ(int64_t{averages[i]}, std::min<int64_t>(255, numerator / (2 * c.by_pixel[i])))
