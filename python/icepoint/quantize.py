@@ -122,7 +122,7 @@ def quantize(
             _list_of(captured.missing, f"quantize: {type(model).__name__} has parts without an integer form")
         )
     stages = stages_of(captured, bits, scheme, bits_of_weights)
-    if not any(isinstance(stage.layer, QModule) for stage in stages):
+    if not any(isinstance(stage.layer, QModule) and stage.steps for stage in stages):
         raise ValueError(f"quantize: {type(model).__name__} has no layer that computes")
     quantized = QuantizedModel(captured, stages, example, recipe).eval()
     seen: list[torch.Tensor] = []

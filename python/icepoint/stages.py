@@ -106,8 +106,10 @@ class _Builder:
 
     def _moves_codes(self, step: Step) -> bool:
         """Whether a reshape is of codes, or of a float value that becomes codes sooner or later."""
-        readers = self.readers.get(step.output, [])
-        return step.inputs[0] in self.codes or any(r is not None and self._is_integer(r) for r in readers)
+        value, readers = step.inputs[0], self.readers[step.output]
+        if value in self.codes or (value == 0 and None in readers):
+            return True
+        return any(reader is not None and self._is_integer(reader) for reader in readers)
 
     def _codes(self, value: int) -> int:
         """The number of a value's codes; quantizes a float value where it is first read."""

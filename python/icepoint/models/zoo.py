@@ -1,4 +1,4 @@
-"""torchvision's classifiers without a download: seeded weights, BatchNorm statistics as training leaves them."""
+"""torchvision's classifiers without a download: seeded weights, BatchNorm statistics as of training."""
 
 from __future__ import annotations
 

@@ -35,6 +35,8 @@ class QWeighted(QModule):
         self.activation = check_activation(activation)
         bits = self.num_bits if weight_bits is None else check_num_bits(weight_bits, "weight_bits")
         self.q_weight = WeightQParam(bits, weights)
+        self._keeps_weights = False
+        self._kept: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight and the bias (float32, or float64 where BatchNorm was folded), with gradients."""
@@ -57,18 +59,29 @@ class QWeighted(QModule):
         """float32 in and out: observes and fake-quantizes the weights; once frozen, simulates x and y too."""
         self._check_shape(x)
         x = self._see_input(x)
+        weight, bias = self._fake_weights() if self._kept is None else self._kept
+        # The integers stand for float32: autocast would observe another network's ranges.
+        with torch.autocast("cpu", enabled=False):
+            y = self.compute(x, weight, bias)
+        return self._see_output(activated(y, self.activation))
+
+    def _fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The float32 weight, fake-quantized, and the bias."""
         weight, bias = self.float_weights()
+        scale_in = self.q_in.scale if hasattr(self, "q_in") else None
         if not self.frozen:
-            scale_in = self.q_in.scale if hasattr(self, "q_in") else None
             try:
                 self.q_weight.update(weight, bias, scale_in)
             except ValueError as error:
                 raise ValueError(f"{layer_path(self)}: {error}") from error
-        fake = self.q_weight.fake_quantize(weight)
-        # The integers stand for float32: autocast would observe another network's ranges.
-        with torch.autocast("cpu", enabled=False):
-            y = self.compute(x, fake, None if bias is None else bias.to(weight.dtype))
-        return self._see_output(activated(y, self.activation))
+        fake = self.q_weight.fake_quantize(weight), None if bias is None else bias.to(weight.dtype)
+        if self._keeps_weights and scale_in is None:  # else the next batch may move the scale
+            self._kept = fake
+        return fake
+
+    def keep_weights(self, keep: bool) -> None:
+        """Whether fake-quantized weights stay from one forward to the next: the float ones are at rest."""
+        self._keeps_weights, self._kept = keep, None
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
         weight, bias = self.float_weights()
