@@ -1,0 +1,272 @@
+"""icepoint.quantize on graphs: branches, shared values, writes in place, bits by pattern, refusals."""
+
+import json
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import icepoint
+import oracle_graph
+from icepoint.modules import QInput
+from road_nets import ResidualNet, images, outputs, randomize_batchnorm
+
+SEED = 21
+
+
+class Net(nn.Module):
+    """Two convolutions over one input, and whatever `joined` makes of the module and their results."""
+
+    def __init__(self, joined):
+        super().__init__()
+        torch.manual_seed(SEED)
+        self.joined = joined
+        self.a, self.b = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(1, 4, 3, padding=1, bias=False)
+        self.inner, self.bn, self.fc = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.Linear(4, 3)
+        self.relu = nn.ReLU(inplace=True)
+        self.constant = nn.Parameter(torch.ones(2, 4, 12, 12))
+        randomize_batchnorm(self, SEED)
+
+    def forward(self, x):
+        return self.joined(self, self.a(x), self.b(x))
+
+
+def quantized(joined, **options):
+    x = images(12, SEED, 1, 12)
+    net = Net(joined)
+    return net, icepoint.quantize(net, x[:1], x.split(6), **options), x
+
+
+def checked(net, q, x):
+    """The frozen file's graph, after comparing codes with the road and with the oracle, floats roughly."""
+    frozen = q.freeze()
+    frozen.verify()
+    real, road, replayed = (outputs(f(x.clone())) for f in (net, q, frozen))
+    assert len(real) == len(road) == len(replayed)
+    for a, b, c in zip(real, road, replayed, strict=True):
+        assert torch.equal(b, c) and float((a - b).detach().abs().max()) < 0.05 * float(
+            a.detach().abs().max()
+        )
+    file, traced = oracle_graph.open_frozen(frozen.file_bytes), frozen.trace(x[:3])
+    values = oracle_graph.run(file.graph, file.tensors, [traced["x"]])
+    assert all((a == b).all() for a, b in zip(traced.values(), values, strict=True))
+    codes = frozen.codes(x[:3])
+    for isa in icepoint.isas():
+        replay = icepoint._C.Model(frozen.file_bytes, isa).run_codes([traced["x"]])
+        assert all((a.numpy() == b).all() for a, b in zip(outputs(codes), replay, strict=True)), isa
+    return file.graph
+
+
+def ops(graph):
+    return [op["op"] for op in graph["ops"]]
+
+
+def test_residual_with_relu_behind():
+    net, q, x = quantized(lambda n, a, b: n.relu(n.bn(n.inner(a)) + b))
+    graph = checked(net, q, x)
+    assert ops(graph) == ["qconv2d", "qconv2d", "qconv2d", "qadd"]
+    rows = {row.layer: row for row in q.report().rows}
+    assert rows["add"].computes == "QAdd + relu" and rows["inner"].computes == "QConvBNReLU"
+    assert q.get_submodule("add").q_out.min == 0.0 and q.get_submodule("inner").q_out.min < 0.0
+    assert rows["x"].computes == "QInput" and 30 < rows["x"].sqnr_db < 70
+
+
+def test_a_value_is_quantized_once_for_all_who_read_it():
+    """A diamond: x goes to two convolutions and an addition, `a` to three readers."""
+
+    def joined(n, a, b):
+        y = torch.cat([n.inner(a), a, F.max_pool2d(a, 3, 1, 1)], 1)
+        return torch.sigmoid(y), a * b
+
+    net, q, x = quantized(joined)
+    graph = checked(net, q, x)
+    assert len(graph["inputs"]) == 1 and sum(isinstance(s.layer, QInput) for s in q.stages) == 1
+    a, b, inner, concat = (q.get_submodule(name) for name in ("a", "b", "inner", "cat"))
+    assert a.q_in is b.q_in is q.get_submodule("x").q_in
+    assert inner.q_in is a.q_out and concat.q_ins[1] is a.q_out and concat.q_ins[2] is a.q_out
+
+
+def test_nothing_fuses_over_a_value_that_others_read():
+    net, q, x = quantized(lambda n, a, b: n.bn(a) + F.relu(a) + torch.relu(n.inner(b) + b) + F.relu6(a))
+    graph = checked(net, q, x)
+    assert (
+        ops(graph).count("clamp") == 2 and ops(graph).count("qaffine") == 1 and ops(graph).count("qadd") == 4
+    )
+    # An output is read by the caller.
+    net, q, x = quantized(lambda n, a, b: (a, F.relu(a + b)))
+    assert ops(checked(net, q, x)) == ["qconv2d", "qconv2d", "qadd"]
+    assert q.get_submodule("a").q_out.min < 0.0
+
+
+def write(n, a, b):
+    y = F.dropout(a, 0.5, n.training)
+    F.relu_(y)  # a is y
+    return a + b
+
+
+def write_copy(n, a, b):
+    y = a.clone()
+    n.relu(y)
+    y += b
+    return torch.cat([y, a], 1)
+
+
+def write_through_identity(n, a, b):
+    y = F.adaptive_avg_pool2d(a, 12)  # as large as it was, and a copy
+    y.mul_(b)
+    return a + y
+
+
+@pytest.mark.parametrize("joined", [write, write_copy, write_through_identity])
+def test_writes_in_place(joined):
+    checked(*quantized(joined))
+
+
+def test_a_view_of_what_was_written_is_refused():
+    def joined(n, a, b):
+        flat = a.view(len(a), -1)
+        F.relu_(a)
+        return F.gelu(flat) + b.flatten(1)
+
+    with pytest.raises(ValueError, match=r"gelu in .*view of a tensor that was written"):
+        quantized(joined, strict=False)
+
+
+def test_shared_modules_have_qparams_of_their_own():
+    net, q, x = quantized(lambda n, a, b: n.inner(n.relu(n.inner(n.relu(n.inner(a))))) + b)
+    names = [op["name"] for op in checked(net, q, x)["ops"]]
+    assert names == ["a", "b", "inner", "inner_2", "inner_3", "add"]
+    rows = [row.layer for row in q.report().rows]
+    assert rows == ["x", "a", "b", "inner", "inner_2", "inner_3", "add"]
+
+
+@pytest.mark.parametrize("keepdim", [True, False])
+def test_mean_gates_and_several_outputs(keepdim):
+    def joined(n, a, b):
+        gate = torch.sigmoid(n.inner(F.adaptive_avg_pool2d(a, 1)))
+        y = (gate * b).mean((-1, 2), keepdim=keepdim)
+        return n.fc(y.view(y.shape[0], 4)), gate.flatten(1)
+
+    assert "qadaptive_avg_pool2d" in ops(checked(*quantized(joined)))
+
+
+def test_the_road_by_hand_and_the_capture_agree_on_a_network_with_everything():
+    torch.manual_seed(SEED)
+    model, x = randomize_batchnorm(ResidualNet(), SEED), images(32, SEED, 3)
+    frozen = icepoint.quantize(model, x[:1], x.split(16)).freeze()
+    for real, y in zip(model(x), frozen(x), strict=True):
+        assert float((real - y).detach().abs().max()) < 0.08 * float(real.detach().abs().max())
+
+
+def test_what_nobody_reads_is_neither_computed_nor_missing():
+    def joined(n, a, b):
+        F.gelu(a).softmax(1)
+        return a + b
+
+    assert ops(checked(*quantized(joined))) == ["qconv2d", "qconv2d", "qadd"]
+
+
+def test_a_float_island_in_a_graph():
+    def joined(n, a, b):
+        y = F.gelu(a + b)  # one value, three readers, two of them integer
+        return n.inner(y) + n.inner(F.max_pool2d(y, 3, 1, 1)) + F.silu(y)
+
+    with pytest.raises(ValueError, match=r"(?s)1\. gelu in .*2\. silu in .*train with ReLU"):
+        quantized(joined)
+    net, q, x = quantized(joined, strict=False)
+    rows = {row.layer: row for row in q.report().rows}
+    assert [name for name, row in rows.items() if not row.integer] == ["gelu", "silu"]
+    assert [row.layer for row in rows.values() if row.computes == "QInput"] == [
+        "x",
+        "gelu.codes",
+        "silu.codes",
+    ]
+    assert float((q(x) - net(x)).detach().abs().max()) < 0.1
+    with pytest.raises(ValueError, match=r"(?s)would stay float.*gelu.*silu"):
+        q.freeze()
+
+
+@pytest.mark.parametrize("joined, text", [
+    (lambda n, a, b: {"y": a + b}, "return in .*one tensor, or a tuple"),
+    (lambda n, a, b: (a, [b]), "return in"),
+    (lambda n, a, b: (a, a), "each once"),
+    (lambda n, a, b: (a, None), "return in"),
+    (lambda n, a, b: a.chunk(2, 1)[0], "chunk in .*does not keep the batch"),
+    (lambda n, a, b: a.permute(1, 0, 2, 3), "permute in .*does not keep the batch"),
+    (lambda n, a, b: a + b.mean(0), "mean in"),
+    (lambda n, a, b: torch.cat([a, b], 0), "cat in .*does not keep the batch"),
+])  # fmt: skip
+def test_what_is_no_graph_of_batches_is_refused_even_where_float_is_allowed(joined, text):
+    with pytest.raises(ValueError, match=text):
+        quantized(joined, strict=False)
+
+
+@pytest.mark.parametrize("joined, text", [
+    (lambda n, a, b: a + 1.0, r"adds a constant.*fold"),
+    (lambda n, a, b: a * n.constant, "multiplies by a constant"),
+    (lambda n, a, b: a.add(b, alpha=2), "alpha=2"),
+    (lambda n, a, b: a + b.mean(3, keepdim=True), r"mean in .*averages dimensions \[3\] of 4"),
+    (lambda n, a, b: a + b[:, :1], "broadcasts .*equal shapes"),
+    (lambda n, a, b: a.clamp(-1, 1) + b, r"clamps to -1\.\.1"),
+    (lambda n, a, b: F.conv2d(a, n.inner.weight * 2), "weight is computed in forward"),
+    (lambda n, a, b: torch.cat([a, n.constant], 1), "cat in .*constant"),
+])  # fmt: skip
+def test_operators_outside_the_table_are_listed_with_their_reason(joined, text):
+    with pytest.raises(ValueError, match=f"(?s){text}"):
+        quantized(joined)
+
+
+def test_weight_bits():
+    def joined(n, a, b):
+        return n.fc(F.relu(n.inner(a) + b).mean((2, 3)))
+
+    def found(**options):
+        _, q, x = quantized(joined, **options)
+        frozen = q.freeze()
+        frozen.verify()
+        assert torch.equal(frozen(x), q(x))
+        told = {row.layer: row.weight_bits for row in q.report().rows if row.weight_bits}
+        graph = oracle_graph.open_frozen(frozen.file_bytes).graph
+        assert told == {op["name"]: op["weight_bits"] for op in graph["ops"] if "weight_bits" in op}
+        assert {op["bits"] for op in graph["ops"] if "bits" in op} == {options.get("num_bits", 8)}
+        return told
+
+    assert found(weight_bits={"inner": 4}) == {"a": 8, "b": 8, "inner": 4, "fc": 8}
+    assert found(weight_bits={"*": 6, "[ab]": 5, "f?": 2}) == {"a": 5, "b": 5, "inner": 6, "fc": 2}
+    assert found(weight_bits=3, num_bits=7) == dict.fromkeys(("a", "b", "inner", "fc"), 3)
+    assert found(weight_bits={"fc": 4}, num_bits=6, weights="per_tensor_affine")["a"] == 6
+    assert found(weight_bits=None) == found(weight_bits={}) == found(weight_bits=8)
+
+
+@pytest.mark.parametrize("weight_bits, text", [
+    ({"classifier.*": 4}, r"'classifier\.\*' matches no layer with weights; .* pattern of a, b, inner"),
+    ({"a": 4, "add": 4}, "'add' matches no layer"),
+    ({"a": 9}, r"weight_bits\['a'\]: expected an integer in 2..8, found 9"),
+    ({"a": True}, "expected an integer"),
+    ({3: 4}, "expected patterns of layer names, found 3"),
+    (1, "quantize.weight_bits: expected an integer in 2..8, found 1"),
+    ("4", "expected an integer"),
+])  # fmt: skip
+def test_weight_bits_that_are_refused(weight_bits, text):
+    with pytest.raises(ValueError, match=text):
+        quantized(lambda n, a, b: n.inner(a) + b, weight_bits=weight_bits)
+
+
+def test_a_state_dict_carries_weight_bits():
+    joined = lambda n, a, b: n.inner(a) + b  # noqa: E731
+    _, q, x = quantized(joined, weight_bits={"inner": 4})
+    _, other, _ = quantized(joined, weight_bits={"inner": 4}, num_bits=8)
+    other.load_state_dict(q.state_dict())
+    assert torch.equal(other(x), q(x))
+    _, wider, _ = quantized(joined)
+    with pytest.raises(ValueError, match=r"inner .*expected num_bits 8, found 4"):
+        wider.load_state_dict(q.state_dict())
+
+
+def test_the_report_of_a_graph_is_json():
+    _, q, _ = quantized(lambda n, a, b: (n.relu(n.inner(a) + b), b))
+    told = json.loads(json.dumps(q.report().to_dict()))
+    assert [row["layer"] for row in told["layers"]] == ["x", "a", "b", "inner", "add"]
+    assert told["integer_macs_percent"] == 100.0
+    assert sum(row["macs"] for row in told["layers"]) == q.freeze().describe()["totals"]["macs"]
