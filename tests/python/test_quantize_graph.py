@@ -5,61 +5,11 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 import icepoint
-import oracle_graph
+from graph_nets import SEED, checked, ops, quantized
 from icepoint.modules import QInput
-from road_nets import ResidualNet, images, outputs, randomize_batchnorm
-
-SEED = 21
-
-
-class Net(nn.Module):
-    """Two convolutions over one input, and whatever `joined` makes of the module and their results."""
-
-    def __init__(self, joined):
-        super().__init__()
-        torch.manual_seed(SEED)
-        self.joined = joined
-        self.a, self.b = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(1, 4, 3, padding=1, bias=False)
-        self.inner, self.bn, self.fc = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.Linear(4, 3)
-        self.relu = nn.ReLU(inplace=True)
-        self.constant = nn.Parameter(torch.ones(2, 4, 12, 12))
-        randomize_batchnorm(self, SEED)
-
-    def forward(self, x):
-        return self.joined(self, self.a(x), self.b(x))
-
-
-def quantized(joined, **options):
-    x = images(12, SEED, 1, 12)
-    net = Net(joined)
-    return net, icepoint.quantize(net, x[:1], x.split(6), **options), x
-
-
-def checked(net, q, x):
-    """The frozen file's graph, after comparing codes with the road and with the oracle, floats roughly."""
-    frozen = q.freeze()
-    frozen.verify()
-    real, road, replayed = (outputs(f(x.clone())) for f in (net, q, frozen))
-    assert len(real) == len(road) == len(replayed)
-    for a, b, c in zip(real, road, replayed, strict=True):
-        assert torch.equal(b, c) and float((a - b).detach().abs().max()) < 0.05 * float(
-            a.detach().abs().max()
-        )
-    file, traced = oracle_graph.open_frozen(frozen.file_bytes), frozen.trace(x[:3])
-    values = oracle_graph.run(file.graph, file.tensors, [traced["x"]])
-    assert all((a == b).all() for a, b in zip(traced.values(), values, strict=True))
-    codes = frozen.codes(x[:3])
-    for isa in icepoint.isas():
-        replay = icepoint._C.Model(frozen.file_bytes, isa).run_codes([traced["x"]])
-        assert all((a.numpy() == b).all() for a, b in zip(outputs(codes), replay, strict=True)), isa
-    return file.graph
-
-
-def ops(graph):
-    return [op["op"] for op in graph["ops"]]
+from road_nets import ResidualNet, images, randomize_batchnorm
 
 
 def test_residual_with_relu_behind():
@@ -215,53 +165,6 @@ def test_what_is_no_graph_of_batches_is_refused_even_where_float_is_allowed(join
 def test_operators_outside_the_table_are_listed_with_their_reason(joined, text):
     with pytest.raises(ValueError, match=f"(?s){text}"):
         quantized(joined)
-
-
-def test_weight_bits():
-    def joined(n, a, b):
-        return n.fc(F.relu(n.inner(a) + b).mean((2, 3)))
-
-    def found(**options):
-        _, q, x = quantized(joined, **options)
-        frozen = q.freeze()
-        frozen.verify()
-        assert torch.equal(frozen(x), q(x))
-        told = {row.layer: row.weight_bits for row in q.report().rows if row.weight_bits}
-        graph = oracle_graph.open_frozen(frozen.file_bytes).graph
-        assert told == {op["name"]: op["weight_bits"] for op in graph["ops"] if "weight_bits" in op}
-        assert {op["bits"] for op in graph["ops"] if "bits" in op} == {options.get("num_bits", 8)}
-        return told
-
-    assert found(weight_bits={"inner": 4}) == {"a": 8, "b": 8, "inner": 4, "fc": 8}
-    assert found(weight_bits={"*": 6, "[ab]": 5, "f?": 2}) == {"a": 5, "b": 5, "inner": 6, "fc": 2}
-    assert found(weight_bits=3, num_bits=7) == dict.fromkeys(("a", "b", "inner", "fc"), 3)
-    assert found(weight_bits={"fc": 4}, num_bits=6, weights="per_tensor_affine")["a"] == 6
-    assert found(weight_bits=None) == found(weight_bits={}) == found(weight_bits=8)
-
-
-@pytest.mark.parametrize("weight_bits, text", [
-    ({"classifier.*": 4}, r"'classifier\.\*' matches no layer with weights; .* pattern of a, b, inner"),
-    ({"a": 4, "add": 4}, "'add' matches no layer"),
-    ({"a": 9}, r"weight_bits\['a'\]: expected an integer in 2..8, found 9"),
-    ({"a": True}, "expected an integer"),
-    ({3: 4}, "expected patterns of layer names, found 3"),
-    (1, "quantize.weight_bits: expected an integer in 2..8, found 1"),
-    ("4", "expected an integer"),
-])  # fmt: skip
-def test_weight_bits_that_are_refused(weight_bits, text):
-    with pytest.raises(ValueError, match=text):
-        quantized(lambda n, a, b: n.inner(a) + b, weight_bits=weight_bits)
-
-
-def test_a_state_dict_carries_weight_bits():
-    joined = lambda n, a, b: n.inner(a) + b  # noqa: E731
-    _, q, x = quantized(joined, weight_bits={"inner": 4})
-    _, other, _ = quantized(joined, weight_bits={"inner": 4}, num_bits=8)
-    other.load_state_dict(q.state_dict())
-    assert torch.equal(other(x), q(x))
-    _, wider, _ = quantized(joined)
-    with pytest.raises(ValueError, match=r"inner .*expected num_bits 8, found 4"):
-        wider.load_state_dict(q.state_dict())
 
 
 def test_the_report_of_a_graph_is_json():
