@@ -82,10 +82,11 @@ class Report:
     def __str__(self) -> str:
         table = Table(caption=self._summary(), caption_justify="left")
         for i, title in enumerate(_TITLES):
-            table.add_column(title, justify="right" if i in (3, 6, 7) else "left")
+            # A layer's name is what weight_bits takes: it is shown whole.
+            table.add_column(title, justify="right" if i in (3, 6, 7) else "left", no_wrap=i == 0)
         for cells in self._cells():
             table.add_row(*cells)
-        out = Console(file=io.StringIO(), width=120)
+        out = Console(file=io.StringIO(), width=132)
         out.print(table)
         for item in self.missing:
             out.print(f"stays float: {item}", markup=False)

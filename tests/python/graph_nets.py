@@ -20,7 +20,8 @@ class Net(nn.Module):
         self.a, self.b = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(1, 4, 3, padding=1, bias=False)
         self.inner, self.bn, self.fc = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.Linear(4, 3)
         self.relu = nn.ReLU(inplace=True)
-        self.constant = nn.Parameter(torch.ones(2, 4, 12, 12))
+        self.constant = nn.Parameter(torch.ones(1, 4, 12, 12))
+        self.thirteen = nn.Parameter(torch.ones(13, 4, 12, 12))  # as many images as the capture tries
         randomize_batchnorm(self, SEED)
 
     def forward(self, x):

@@ -83,6 +83,34 @@ def test_a_view_of_what_was_written_is_refused():
         quantized(joined, strict=False)
 
 
+def write_one_image(n, a, b):
+    a[0].zero_()
+    return a + b
+
+
+def write_a_part(n, a, b):
+    F.relu_(a[:, 2:])
+    return a + b
+
+
+def write_channels(n, a, b):
+    a[:, 1:2] = 0.0
+    return a + b
+
+
+def write_without_gradients(n, a, b):
+    with torch.no_grad():
+        a.mul_(b)
+    return a + b
+
+
+@pytest.mark.parametrize("joined", [write_one_image, write_a_part, write_channels, write_without_gradients])
+def test_a_write_to_a_part_is_not_lost(joined):
+    """Its own result is read by nobody; what it wrote is."""
+    with pytest.raises(ValueError, match=r"view of a tensor that was written|no operator of torch's"):
+        quantized(joined, strict=False)
+
+
 def test_shared_modules_have_qparams_of_their_own():
     net, q, x = quantized(lambda n, a, b: n.inner(n.relu(n.inner(n.relu(n.inner(a))))) + b)
     names = [op["name"] for op in checked(net, q, x)["ops"]]
@@ -137,6 +165,19 @@ def test_a_float_island_in_a_graph():
         q.freeze()
 
 
+def test_a_float_island_takes_any_batch():
+    """A shuffle of channels has the number of images in the shapes that it asks for."""
+
+    def joined(n, a, b):
+        shuffled = a.view(a.shape[0], 2, 2, 12, 12).transpose(1, 2).reshape(a.shape[0], 4, 12, 12)
+        return n.inner(shuffled) + b.mean((2, 3), keepdim=True).expand(a.shape[0], 4, 12, 12)
+
+    net, q, x = quantized(joined, strict=False)
+    assert sorted(item.operator for item in q.missing) == ["expand", "transpose", "view"]
+    for images_ in (x, x[:1], x[:7]):
+        assert float((q(images_) - net(images_)).detach().abs().max()) < 0.05
+
+
 @pytest.mark.parametrize("joined, text", [
     (lambda n, a, b: {"y": a + b}, "return in .*one tensor, or a tuple"),
     (lambda n, a, b: (a, [b]), "return in"),
@@ -146,6 +187,7 @@ def test_a_float_island_in_a_graph():
     (lambda n, a, b: a.permute(1, 0, 2, 3), "permute in .*does not keep the batch"),
     (lambda n, a, b: a + b.mean(0), "mean in"),
     (lambda n, a, b: torch.cat([a, b], 0), "cat in .*does not keep the batch"),
+    (lambda n, a, b: a + torch.zeros(b.shape), "zeros in .*makes a batch out of constants"),
 ])  # fmt: skip
 def test_what_is_no_graph_of_batches_is_refused_even_where_float_is_allowed(joined, text):
     with pytest.raises(ValueError, match=text):
@@ -160,7 +202,9 @@ def test_what_is_no_graph_of_batches_is_refused_even_where_float_is_allowed(join
     (lambda n, a, b: a + b[:, :1], "broadcasts .*equal shapes"),
     (lambda n, a, b: a.clamp(-1, 1) + b, r"clamps to -1\.\.1"),
     (lambda n, a, b: F.conv2d(a, n.inner.weight * 2), "weight is computed in forward"),
-    (lambda n, a, b: torch.cat([a, n.constant], 1), "cat in .*constant"),
+    (lambda n, a, b: torch.cat([a, n.thirteen], 1), "cat in .*joins a constant"),
+    (lambda n, a, b: a + b.view(len(b), 2, 2, 12, 12).sum(2).repeat(1, 2, 1, 1),
+     r"it makes the shape \(n, 2, 2, 12, 12\)"),
 ])  # fmt: skip
 def test_operators_outside_the_table_are_listed_with_their_reason(joined, text):
     with pytest.raises(ValueError, match=f"(?s){text}"):

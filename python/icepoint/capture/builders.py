@@ -118,7 +118,7 @@ def mean(a: Arguments, shape: Shape) -> Built:
 
 def reshape(_a: Arguments, shape: Shape) -> Built:
     if not 2 <= len(shape) <= 4:
-        raise Unsupported(f"it makes the shape {shape}; integers have 1 to 3 dimensions behind n")
+        raise Unsupported(f"it makes the shape {_words(shape)}; integers have 1 to 3 dimensions behind n")
     return [Reshape(shape[1:])]
 
 
@@ -145,7 +145,7 @@ def _check_join(a: Any, b: Any, does: str) -> None:
     )
     if a.shape != b.shape and not spread:
         raise Unsupported(
-            f"it broadcasts {a.shape} and {b.shape}; "
+            f"it broadcasts {_words(a.shape)} and {_words(b.shape)}; "
             "equal shapes, or (n, c, 1, 1) over (n, c, h, w), are supported"
         )
 
@@ -162,6 +162,10 @@ def cat(a: Arguments, shape: Shape) -> Built:
 def nothing(_a: Arguments, _shape: Shape) -> Built:
     """Dropout in eval mode, and what only copies."""
     return []
+
+
+def _words(shape: Shape) -> str:
+    return f"(n, {', '.join(map(str, shape[1:]))})" if shape else "()"
 
 
 def _pair(value: Any) -> tuple[int, int]:

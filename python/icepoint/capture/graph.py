@@ -11,10 +11,11 @@ import torch
 from torch import fx, nn
 
 from .builders import BUILDERS
-from .places import line_of, name_of, path_of, short_name
+from .places import arguments_of, line_of, name_of, path_of, short_name
 from .remedies import OWN_ROAD, remedy_of
-from .steps import Captured, FloatCall, Input, Missing, Step, Unsupported
+from .steps import Batch, Captured, FloatCall, Input, Missing, Step, Unsupported
 
+_BATCH = 13
 _MANY = "return one tensor, or a tuple of them"
 
 
@@ -24,8 +25,8 @@ def capture(model: nn.Module, example: torch.Tensor) -> Captured:
     `example`: one float32 batch (n, ...). Shapes behind n are fixed by it. ValueError where
     torch.export cannot follow the model, with its reason.
     """
-    # Two images at least: with one, a batch cannot be told from any other dimension of size 1.
-    example = torch.cat([example, example]) if len(example) == 1 else example
+    # A batch of a prime number of images, so that it is not taken for another dimension.
+    example = example[:1].repeat(_BATCH, *[1] * (example.dim() - 1))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -33,7 +34,7 @@ def capture(model: nn.Module, example: torch.Tensor) -> Captured:
     except Exception as error:  # torch.export raises its internals' own types
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ValueError(f"quantize: torch.export cannot capture {type(model).__name__}: {reason}") from error
-    return _Reader(program, len(example)).read()
+    return _Reader(program, _BATCH).read()
 
 
 class _Reader:
@@ -55,6 +56,7 @@ class _Reader:
         self.stale: set[fx.Node] = set()  # views of what was written since
         self.steps: list[Step] = []
         self.missing: list[tuple[int, Missing, bool]] = []  # value, what, whether the graph breaks there
+        self.always: set[int] = set()  # values that count as read
         self.count = 0
 
     def read(self) -> Captured:
@@ -72,25 +74,19 @@ class _Reader:
 
     def _call(self, node: fx.Node) -> None:
         name = short_name(node)
-        if not hasattr(node.target, "_schema"):
+        reason = self._no_batch(node)
+        if reason is not None:
             output = self._break(node)
             if node.target is not operator.getitem:  # that only picks a result of an operator told already
-                self._miss(node, output, "it is no operator of torch's", True, OWN_ROAD)
+                self._miss(node, output, reason, True, OWN_ROAD)
+            if not hasattr(node.target, "_schema"):
+                self.always.add(output)  # it may write what others read
             return
         arguments, inputs = self._arguments(node)
-        value = node.meta.get("val")
-        reason = None
-        if any(n in self.stale for n in node.all_input_nodes):
-            reason = "it reads a view of a tensor that was written in place since; write out of place"
-        elif not isinstance(value, torch.Tensor) or value.shape[:1] != (self.batch,):
-            reason = "it does not keep the batch as the first dimension of one tensor"
-        if reason is not None:
-            self._miss(node, self._break(node), reason, True, OWN_ROAD)
-            return
         try:
             if name not in BUILDERS:
                 raise Unsupported("it has no integer form")
-            modules = BUILDERS[name](arguments, tuple(value.shape))
+            modules = BUILDERS[name](arguments, tuple(node.meta["val"].shape))
         except Unsupported as error:
             modules = [FloatCall(_out_of_place(node.target), arguments)]
             self._miss(node, self.count, str(error))
@@ -98,6 +94,19 @@ class _Reader:
             self.steps.append(Step(name, name_of(node), line_of(node), module, inputs, self._number()))
             inputs = [self.steps[-1].output]
         self._bind(node, inputs[0])
+
+    def _no_batch(self, node: fx.Node) -> str | None:
+        """Why the operator cannot even stay float, or None."""
+        if not hasattr(node.target, "_schema"):
+            return "it is no operator of torch's"
+        if any(n in self.stale for n in node.all_input_nodes):
+            return "it reads a view of a tensor that was written in place since; write out of place"
+        value = node.meta.get("val")
+        if not isinstance(value, torch.Tensor) or value.shape[:1] != (self.batch,):
+            return "it does not keep the batch as the first dimension of one tensor"
+        if all(n.name in self.tensors for n in node.all_input_nodes):
+            return "it makes a batch out of constants"
+        return None
 
     def _arguments(self, node: fx.Node) -> tuple[dict[str, Any], list[int]]:
         """Every argument by its schema's name, with Input for what is computed; and the values of those."""
@@ -109,10 +118,11 @@ class _Reader:
             inputs.append(self._value(x))
             return Input(len(inputs) - 1, tuple(getattr(x.meta.get("val"), "shape", ())))
 
-        given = {}
-        for i, argument in enumerate(node.target._schema.arguments):
-            keyword = node.kwargs.get(argument.name, argument.default_value)
-            given[argument.name] = fx.node.map_arg(node.args[i] if i < len(node.args) else keyword, resolve)
+        given = {name: fx.node.map_arg(value, resolve) for name, value, _ in arguments_of(node)}
+        for name in ("size", "shape"):  # of views and expansions, which would hold the example's batch
+            shape = given.get(name)
+            if isinstance(shape, (list, tuple)) and shape and shape[0] == self.batch:
+                given[name] = [Batch(), *shape[1:]]
         return given, inputs
 
     def _break(self, node: fx.Node) -> int:
@@ -120,7 +130,7 @@ class _Reader:
         inputs = [self._value(x) for x in node.all_input_nodes if x.name not in self.tensors]
         output = self._number()
         self.steps.append(Step(short_name(node), name_of(node), line_of(node), nn.Identity(), inputs, output))
-        self._name(node, output)
+        self._bind(node, output)
         return output
 
     # Values.
@@ -140,25 +150,16 @@ class _Reader:
 
     def _bind(self, node: fx.Node, value: int) -> None:
         """Names a result, and names again whatever shares memory with what the operator wrote."""
-        schema = node.target._schema
-        sources = [
-            a
-            for a, s in zip(node.args, schema.arguments, strict=False)
-            if s.alias_info and isinstance(a, fx.Node)
-        ]
-        written = [a for a, s in zip(node.args, schema.arguments, strict=False)
-                   if s.alias_info and s.alias_info.is_write and isinstance(a, fx.Node)]  # fmt: skip
+        shared, written = _memory(node)
         for target in written:
-            for other in self.aliases.get(target, set()):
-                if self.values.get(other) == self.values.get(target) and other is not target:
+            for other in self.aliases.get(target, set()) - {target}:
+                if self.values.get(other) == self.values.get(target):
                     self.values[other] = value
-                elif other is not target:
+                else:
                     self.stale.add(other)
             self.values[target] = value
         self._name(node, value)
-        # In eval mode dropout gives the tensor that it got, which its schema does not tell.
-        same = node.all_input_nodes if short_name(node) in ("dropout", "feature_dropout") else []
-        for source in (*sources, *same):
+        for source in shared:
             joined = self.aliases[node] | self.aliases.get(source, {source})
             for member in joined:
                 self.aliases[member] = joined
@@ -193,7 +194,7 @@ class _Reader:
 
     def _alive(self, name: str, outputs: Sequence[int]) -> Captured:
         """Only what an output needs: what the model computes for nobody is neither run nor missing."""
-        alive = set(outputs)
+        alive = {*outputs, *self.always}
         for step in reversed(self.steps):
             if step.output in alive:
                 alive.update(step.inputs)
@@ -207,3 +208,18 @@ def _out_of_place(target: Any) -> Any:
     name = target._schema.name.split("::")[1]
     packet = getattr(torch.ops.aten, name.rstrip("_"), None) if name.endswith("_") else None
     return getattr(packet, target._overloadname, target) if packet is not None else target
+
+
+def _memory(node: fx.Node) -> tuple[list[fx.Node], list[fx.Node]]:
+    """The inputs whose memory the result may share, and those that the operator writes."""
+    if not hasattr(node.target, "_schema"):
+        return list(node.all_input_nodes), []
+    if short_name(node) in ("dropout", "feature_dropout"):
+        return list(node.all_input_nodes), []  # in eval mode the input itself, which the schema does not tell
+    shared, written = [], []
+    for _, value, info in arguments_of(node):
+        if info is not None:
+            fx.node.map_arg(value, shared.append)
+            if info.is_write:
+                fx.node.map_arg(value, written.append)
+    return shared, written

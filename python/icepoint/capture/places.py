@@ -1,8 +1,8 @@
-"""Where an exported operator stands in the user's model: its module, its line, and a name for it."""
+"""What an exported operator is called with, and where it stands in the user's model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,13 @@ def short_name(node: fx.Node) -> str:
         return str(getattr(node.target, "__name__", node.target))
     namespace, name = node.target._schema.name.split("::")
     return name.rstrip("_") if namespace == "aten" else f"{namespace}.{name}"
+
+
+def arguments_of(node: fx.Node) -> Iterator[tuple[str, Any, Any]]:
+    """Every argument: its name in the schema, the value by place, keyword or default, and its alias_info."""
+    for i, argument in enumerate(node.target._schema.arguments):
+        keyword = node.kwargs.get(argument.name, argument.default_value)
+        yield argument.name, node.args[i] if i < len(node.args) else keyword, argument.alias_info
 
 
 def path_of(node: fx.Node) -> str:

@@ -18,6 +18,11 @@ class Input:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Stands for the number of images, in a shape that an operator is called with."""
+
+
 @dataclass
 class Step:
     """One float module of the graph; it shares the model's own parameters.
@@ -123,9 +128,11 @@ class FloatCall(nn.Module):
 
 
 def _filled(value: Any, xs: Sequence[torch.Tensor]) -> Any:
-    """`value` with each Input replaced by its tensor."""
+    """`value` with each Input replaced by its tensor, and Batch by the number of images."""
     if isinstance(value, Input):
         return xs[value.index]
+    if isinstance(value, Batch):
+        return len(xs[0])
     if isinstance(value, dict):
         return {key: _filled(item, xs) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
