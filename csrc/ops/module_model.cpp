@@ -80,6 +80,11 @@ class PyModel {
 
   std::string describe() const { return describe_json(*model_); }
 
+  std::vector<double> profile(int64_t n, int repeats) const {
+    const py::gil_scoped_release release;
+    return model_->profile(n, repeats);
+  }
+
  private:
   const ModelFile& file() const { return model_->file(); }
 
@@ -138,6 +143,8 @@ void bind_model(py::module_& m) {
       .def("tensors", &PyModel::tensors, "Every tensor of the graph as stored, by name: 'conv1.weight', ...")
       .def("trace", &PyModel::trace, py::arg("inputs"),
            "[(name, uint8 codes (n, ...))] of every value, the inputs first, computed without fusions.")
+      .def("profile", &PyModel::profile, py::arg("n"), py::arg("repeats"),
+           "Seconds spent in each op over `repeats` runs of a batch of n zeros.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
       .def("run", &PyModel::run<float>, py::arg("inputs"), "float32 (n, ...) in and out.");
 }
