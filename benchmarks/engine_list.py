@@ -1,10 +1,10 @@
-"""Which engines there are: title, module, virtual environment, and which obey a cap of the instruction set."""
+"""Which engines there are: title, module, virtual environment, and whether a cap of the ISA binds them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: What forces an instruction set, read by icepoint and by torch (its own kernels, and oneDNN) as a process starts.
+#: What forces an instruction set; icepoint, torch and its oneDNN read these as a process starts.
 CAPS = {
     "avx2": {"ICEPOINT_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
     "avx512vnni": {
@@ -53,12 +53,13 @@ ENGINES = {
 FLOAT_ENGINES = ("torch_f32", "torch_f32_nhwc")
 
 
-def engines_for(network: str, isa: str | None, quick: bool) -> list[str]:
-    """The names of the engines that run `network` under the cap `isa`."""
+def engines_for(network: str, isa: str | None, quick: bool, wanted: list[str] | None = None) -> list[str]:
+    """The names of the engines that run `network` under the cap `isa`; of them the wanted ones."""
     return [
         name
         for name, engine in ENGINES.items()
         if (not engine.only or network in engine.only)
+        and (wanted is None or name in wanted)
         and (isa is None or engine.capped)
         and not (quick and engine.slow_start)
     ]

@@ -1,4 +1,4 @@
-"""What one measurement is about - network, batch, threads, folder of prepared files - as all processes see it."""
+"""What a measurement is about - network, batch, threads, prepared files - as all processes see it."""
 
 from __future__ import annotations
 

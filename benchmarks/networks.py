@@ -1,4 +1,4 @@
-"""The networks that are measured: architecture, seeded weights, images; prepared once as files for all engines."""
+"""The networks that are measured: architecture, seeded weights, images; files of them for all engines."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from icepoint import data, models
 from icepoint.vision import import_torchvision, pixels_to_input, read_image
-from torch import nn
 
 from .job import CALIBRATION_IMAGES, Job
 

@@ -35,7 +35,7 @@ def prepare(job: Job) -> None:
 
 
 class Worker:
-    """A process with one loaded network. `start` begins, `wait` ends its loading; use as a context manager."""
+    """A process with one network, which begins to load; `wait` until it has, then ask, in the end `close`."""
 
     def __init__(self, job: Job, isa: str | None):
         self.job = job

@@ -1,4 +1,4 @@
-"""The engines: each module has prepare(job), which makes its files, and load(job), which gives a Ready to time."""
+"""The engines: each has prepare(job), which makes its files, and load(job), which gives a Ready to time."""
 
 from __future__ import annotations
 

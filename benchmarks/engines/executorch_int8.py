@@ -1,6 +1,7 @@
 """ExecuTorch with XNNPACK in 8 bits, per-channel weights; in an environment of its own."""
 
 import torch
+from executorch.extension.pybindings import portable_lib
 
 from ..job import Job
 from . import Ready
@@ -27,8 +28,6 @@ def prepare(job: Job) -> None:
 
 
 def load(job: Job) -> Ready:
-    from executorch.extension.pybindings import portable_lib
-
     portable_lib._unsafe_reset_threadpool(job.threads)  # there is no public call for it
     if portable_lib._threadpool_get_thread_count() != job.threads:
         raise RuntimeError(f"ExecuTorch keeps {portable_lib._threadpool_get_thread_count()} threads")

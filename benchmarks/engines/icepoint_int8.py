@@ -1,7 +1,8 @@
 """icepoint: quantize, freeze, and the frozen model called as `frozen(x)`."""
 
-import icepoint
 import torch
+
+import icepoint
 from icepoint.bench import time_layers
 from icepoint.weights import WeightQParam
 

@@ -1,10 +1,14 @@
-"""torch's compiled int8: torchao's PT2E quantization for x86, then TorchInductor with frozen weights (oneDNN)."""
+"""torch's compiled int8: torchao's PT2E quantization for x86, TorchInductor with frozen weights (oneDNN)."""
 
 import os
 import warnings
 
 import torch
+import torch._inductor.config as inductor
+import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer as x86
 from torch import nn
+from torchao.quantization.pt2e import move_exported_model_to_eval
+from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
 from .. import networks
 from ..job import Job
@@ -12,10 +16,6 @@ from . import Ready
 
 
 def prepare(job: Job) -> None:
-    import torchao.quantization.pt2e.quantizer.x86_inductor_quantizer as x86
-    from torchao.quantization.pt2e import move_exported_model_to_eval
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-
     example = torch.from_numpy(job.array("input"))
     quantizer = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
     with torch.no_grad():
@@ -29,10 +29,8 @@ def prepare(job: Job) -> None:
 
 
 def load(job: Job) -> Ready:
-    import torch._inductor.config as inductor
-    import torchao.quantization.pt2e.quantize_pt2e  # noqa: F401  (registers the operators of the file)
-
     warnings.simplefilter("ignore")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(job.path("inductor")))
     torch.set_num_threads(job.threads)
     torch.set_num_interop_threads(1)
     inductor.freezing = True
