@@ -76,16 +76,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Measures icepoint beside the engines a user could pick instead, interleaved in one run.",
         epilog="example: python -m benchmarks --networks resnet50 --batches 1 --threads 1 --isa avx2",
     )
-    parser.add_argument(
-        "--networks", nargs="+", choices=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS)
-    )
-    parser.add_argument(
-        "--engines", nargs="+", choices=list(ENGINES), metavar="NAME", help=", ".join(ENGINES)
-    )
-    parser.add_argument(
-        "--batches", nargs="+", type=_positive, metavar="N", help="default: 1 and 8, MNIST 1 and 256"
-    )
-    parser.add_argument("--threads", nargs="+", type=_positive, metavar="N", help="default: 1 and 2")
+    some = {"nargs": "+", "metavar": "NAME"}
+    parser.add_argument("--networks", **some, choices=list(NETWORKS), help=", ".join(NETWORKS))
+    parser.add_argument("--engines", **some, choices=list(ENGINES), help=", ".join(ENGINES))
+    numbers = {"nargs": "+", "metavar": "N", "type": _positive}
+    parser.add_argument("--batches", **numbers, help="default: 1 and 8, of MNIST Net 1 and 256")
+    parser.add_argument("--threads", **numbers, help="default: 1 and 2")
     parser.add_argument("--isa", choices=list(CAPS), help="forced on icepoint and torch; the others stay out")
     parser.add_argument("--seconds", type=float, default=Effort.seconds,
                         help="to measure one configuration, at most; default: %(default)s")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the CPU can do at this moment: runs peak.cpp, built on first use, as a process that answers questions."""
+"""What the CPU can do at this moment: asks peak.cpp, built on first use, in a process of its own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Calibrator:
         )
 
     def measure(self, threads: int, milliseconds: float = 0.5, memory_mb: int = 0) -> Calibration:
-        """Rates of so many threads together, each probe for so long; reads memory_mb once, if that is not 0."""
+        """Rates of so many threads together, each probe for so long; reads memory_mb once, if any."""
         self._process.stdin.write(f"{threads} {milliseconds} {memory_mb}\n")
         self._process.stdin.flush()
         return Calibration(**json.loads(self._process.stdout.readline()))

@@ -1,4 +1,4 @@
-"""The measurement itself: short bursts of every engine in turn, many rounds, a calibration between any two."""
+"""The measurement: short bursts of every engine in turn, many rounds, a calibration between any two."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def interleave(
     effort: Effort,
     progress: Callable[[int, int], None] = lambda done, rounds: None,
 ) -> Interleaved:
-    """Rounds of one burst an engine; every round starts with another engine, so that none has a fixed neighbour."""
+    """Rounds of a burst an engine; each round begins with another one, so that none is always the first."""
     counts = {name: _warm_up(worker, effort.burst) for name, worker in workers.items()}
     found = Interleaved({name: [] for name in workers})
     names, begin = list(workers), time.monotonic()

@@ -1,4 +1,4 @@
-"""One configuration from beginning to end: prepare, load, interleave, answers, memory, layers, the executable."""
+"""One configuration, whole: prepare, load, interleave, answers, memory, layers, the executable."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def _ratios(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def _executable(job: Job, isa: str | None, effort: Effort) -> dict[str, Any]:
-    """The executable's own figure for the same file: codes in, codes out; stands beside and does not count."""
+    """The executable's own figure for the same file, codes in and out: stands beside, does not count."""
     if not _EXECUTABLE.exists():
         return {"failed": "build/icepoint is not built"}
     command = [_EXECUTABLE, "bench", job.own(".ice"), "--threads", job.threads, "--batch", job.batch]

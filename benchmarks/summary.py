@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-#: A moment whose calibration is below this part of the usual one is slow, and what ran beside it does not count.
+#: Below this part of the usual calibration a moment is slow, and what ran beside it does not count.
 SLOW = 0.85
 
 
@@ -36,7 +36,7 @@ def speeds(clocks: Sequence[float], rates: Sequence[float]) -> list[float]:
 
 
 def summarize(bursts: Sequence[Burst], speed: Sequence[float]) -> dict[str, Any]:
-    """median_ms, min_ms, calls, bursts, discarded; noisy where every burst was slow and so all of them count."""
+    """median_ms, min_ms, calls, bursts, discarded; noisy where every burst was slow, so that all count."""
     kept = [b for b in bursts if min(speed[b.before], speed[b.after]) >= SLOW]
     times = [seconds for burst in kept or bursts for seconds in burst.seconds[1:]]
     return {

@@ -1,4 +1,4 @@
-"""Results as tables: cells of text from what measure() gave, as Markdown for the file, as rich for the eye."""
+"""Results as tables: what measure() gave, as Markdown for the file, as rich for the eye."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def engine_table(result: dict[str, Any]) -> Table:
 
 
 def ratio_table(results: Sequence[dict[str, Any]]) -> Table:
-    """All configurations: icepoint's times, and how many times faster it is than the best peer and torch fp32."""
+    """All configurations: icepoint's times, and how many times faster it is than the best of the peers."""
     rows = []
     for result in results:
         for name, ratios in result["ratios"].items():
