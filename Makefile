@@ -27,12 +27,12 @@ bench: build .venv-bench/.deps  ## icepoint beside its peers, interleaved; QUICK
 test: build lint test-cpp test-python  ## everything: lint, C++ tests, Python tests, notebook
 
 lint: $(VENV)/.deps  ## clang-format and ruff, nothing is changed
-	@clang-format --dry-run -Werror $$(find csrc tests -name '*.cpp' -o -name '*.h')
+	@clang-format --dry-run -Werror $$(find csrc tests benchmarks -name '*.cpp' -o -name '*.h')
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet .
 
 format: $(VENV)/.deps  ## let clang-format and ruff rewrite the sources
-	@clang-format -i $$(find csrc tests -name '*.cpp' -o -name '*.h')
+	@clang-format -i $$(find csrc tests benchmarks -name '*.cpp' -o -name '*.h')
 	@$(VENV)/bin/ruff check --fix --quiet .
 	@$(VENV)/bin/ruff format --quiet .
 

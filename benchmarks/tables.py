@@ -139,7 +139,7 @@ def calibration_table(results: Sequence[dict[str, Any]]) -> Table:
 
 def number(value: float) -> str:
     """Four significant digits, without an exponent from 0.0001 on: '0.01962', '27.44', '1,204'."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:#.4g}"
+    return f"{value:,.0f}" if value >= 999.95 else f"{value:#.4g}"
 
 
 def _times(value: float | None) -> str:

@@ -10,10 +10,12 @@ from .. import networks
 from ..job import Job
 from . import Ready
 
+_CALIBRATION_BATCH = 16  # not the job's: the file takes any batch, and each batch costs a look at all weights
+
 
 def prepare(job: Job) -> None:
     x = torch.from_numpy(job.array("input"))
-    batches = [torch.from_numpy(batch) for batch in job.calibration_batches()]
+    batches = torch.from_numpy(job.array("calibration")).split(_CALIBRATION_BATCH)
     quantized = icepoint.quantize(networks.float_network(job), x, batches)
     if job.engine == "icepoint_w4":
         _four_bits(quantized)
