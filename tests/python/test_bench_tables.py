@@ -63,9 +63,17 @@ def test_rates_and_noise():
 
 def _result() -> dict:
     row = {
-        "noisy": False, "images_per_second": 1.0, "tops": 0.5, "percent_of_peak": 40.0,
-        "peak_memory_mb": 300.0, "network_memory_mb": 30.0, "first_call_ms": 1.0, "calls": 1200, "bursts": 9, "discarded": 2,
-    }  # fmt: skip
+        "noisy": False,
+        "images_per_second": 1.0,
+        "tops": 0.5,
+        "percent_of_peak": 40.0,
+        "peak_memory_mb": 300.0,
+        "network_memory_mb": 30.0,
+        "first_call_ms": 1.0,
+        "calls": 1200,
+        "bursts": 9,
+        "discarded": 2,
+    }
     return {
         "title": "Toy",
         "batch": 1,
