@@ -49,19 +49,19 @@ def interleave(
             break
         first = done % len(names) if names else 0
         for name in names[first:] + names[:first]:
-            seconds = workers[name].burst(counts[name])
+            seconds, waited = workers[name].burst(counts[name])
             if threads > 1:
                 time.sleep(_SETTLE)
             found.calibrations.append(calibrator.measure(threads))
             after = len(found.calibrations) - 1
-            found.bursts[name].append(Burst(seconds, after - 1, after))
+            found.bursts[name].append(Burst(seconds, after - 1, after, waited))
         progress(done + 1, effort.rounds)
     return found
 
 
 def _warm_up(worker: Worker, seconds: float) -> int:
     """Runs what compiles or allocates on first use; returns the calls of a burst of so many seconds."""
-    once = min(worker.burst(3))
+    once = min(worker.burst(3)[0])
     count = min(max(round(seconds / once) + 1, _MIN_CALLS), _MAX_CALLS)
     worker.burst(count)
     return count

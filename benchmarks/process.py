@@ -55,9 +55,10 @@ class Worker:
         """Until the network is loaded: seconds of the first call, bytes of memory before the network."""
         return self._read()
 
-    def burst(self, count: int) -> list[float]:
-        """Seconds of each of `count` calls."""
-        return self._ask(burst=count)["seconds"]
+    def burst(self, count: int) -> tuple[list[float], float]:
+        """Seconds of each of `count` calls, and the seconds that its threads waited for a CPU meanwhile."""
+        reply = self._ask(burst=count)
+        return reply["seconds"], reply["waited"]
 
     def answer(self, path: Path) -> None:
         """Writes the float32 answer to the job's input as .npy."""

@@ -12,6 +12,8 @@ import numpy as np
 
 #: Below this part of the usual calibration a moment is slow, and what ran beside it does not count.
 SLOW = 0.85
+#: A burst whose threads waited for a CPU for more than this part of its time was disturbed by other processes.
+DISTURBED = 0.05
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,12 @@ class Burst:
     seconds: Sequence[float]
     before: int
     after: int
+    waited: float = 0.0  # seconds in which a thread was ready and another process had the CPU
+
+    def counts(self, speed: Sequence[float]) -> bool:
+        """Whether nothing slowed it down, as far as the calibrations around it and the kernel tell."""
+        calm = self.waited <= DISTURBED * sum(self.seconds)
+        return calm and min(speed[self.before], speed[self.after]) >= SLOW
 
 
 def speeds(clocks: Sequence[float], rates: Sequence[float]) -> list[float]:
@@ -36,8 +44,8 @@ def speeds(clocks: Sequence[float], rates: Sequence[float]) -> list[float]:
 
 
 def summarize(bursts: Sequence[Burst], speed: Sequence[float]) -> dict[str, Any]:
-    """median_ms, min_ms, calls, bursts, discarded; noisy where every burst was slow, so that all count."""
-    kept = [b for b in bursts if min(speed[b.before], speed[b.after]) >= SLOW]
+    """median_ms, min_ms, calls, bursts, discarded; noisy where none was undisturbed and so all count."""
+    kept = [burst for burst in bursts if burst.counts(speed)]
     times = [seconds for burst in kept or bursts for seconds in burst.seconds[1:]]
     return {
         "median_ms": statistics.median(times) * 1e3,

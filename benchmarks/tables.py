@@ -71,7 +71,7 @@ def engine_table(result: dict[str, Any]) -> Table:
         if "failed" in row
     ]
     columns = "engine", "median ms", "min ms", "x icepoint", "TOPS", "of peak"
-    columns += "peak MB", "own MB", "SQNR dB", "calls", "slow bursts"
+    columns += "peak MB", "own MB", "SQNR dB", "calls", "discarded"
     return Table(title_of(result), columns, rows)
 
 

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.worker prepare JOB` and `python -m benchmarks.worker serve JOB`, JOB as JSON. A serving
 worker says that it is ready, then answers each line of JSON with one: {"burst": n} with the seconds of n
-calls, {"answer": path} by writing the answer as .npy, {"layers": seconds} with the time of each layer,
+calls and of what its threads waited for a CPU, {"answer": path} by writing the answer as .npy, {"layers": seconds} with the time of each layer,
 {"memory": true} with the peak of the resident memory.
 """
 
@@ -45,7 +45,9 @@ def _serve(load: Callable[[Job], Ready], job: Job, replies: TextIO) -> None:
         command = json.loads(line)
         reply: dict[str, Any] = {}
         if "burst" in command:
+            waited_before = waited()
             reply["seconds"] = burst(ready.run, command["burst"])
+            reply["waited"] = waited() - waited_before
         elif "answer" in command:
             np.save(command["answer"], ready.answer(ready.run()))
         elif "layers" in command:
@@ -63,6 +65,17 @@ def burst(run: Callable[[], Any], count: int) -> list[float]:
         run()
         seconds.append((clock() - start) * 1e-9)
     return seconds
+
+
+def waited() -> float:
+    """Seconds that this process's threads could have run but another process had the CPU; 0 where not told."""
+    total = 0
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            total += int((thread / "schedstat").read_text().split()[1])
+        except OSError:  # the thread has ended, or the kernel keeps no such count
+            continue
+    return total * 1e-9
 
 
 def peak_memory() -> int:

@@ -30,6 +30,12 @@ def test_a_burst_beside_a_slow_calibration_is_discarded():
     assert (found["median_ms"], found["discarded"], found["calls"]) == (10.0, 2, 1)
 
 
+def test_a_burst_that_waited_for_a_cpu_is_discarded():
+    bursts = [Burst([0.04, 0.06], 0, 0, waited=0.006), Burst([0.04, 0.07], 0, 0, waited=0.005)]
+    found = summary.summarize(bursts, [1.0])
+    assert (found["median_ms"], found["discarded"]) == (70.0, 1)
+
+
 def test_where_every_burst_was_slow_all_count_and_it_is_said():
     found = summary.summarize([Burst([1.0, 0.010], 0, 1), Burst([1.0, 0.020], 1, 2)], [0.5, 1.0, 0.5])
     assert (found["median_ms"], found["discarded"], found["noisy"]) == (15.0, 2, True)
@@ -159,7 +165,7 @@ class _Clock:
     def worker(self, name):
         def burst(count):
             self.asked.append(name)
-            return [0.05] * count
+            return [0.05] * count, 0.01
 
         return type("Worker", (), {"burst": staticmethod(burst)})()
 
@@ -177,6 +183,7 @@ def test_rounds_begin_with_another_engine_and_every_burst_stands_between_calibra
     assert clock.asked[warm_up:] == ["calibrate", *order]
     assert [(b.before, b.after) for b in found.bursts["a"]] == [(0, 1), (5, 6), (7, 8)]
     assert all(len(b.seconds) == 3 for b in found.bursts["a"])  # 0.1 s of 0.05 s, and one to warm up
+    assert [b.waited for b in found.bursts["c"]] == [0.01] * 3
     assert len(found.calibrations) == 10
 
 
