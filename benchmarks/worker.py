@@ -2,8 +2,8 @@
 
 `python -m benchmarks.worker prepare JOB` and `python -m benchmarks.worker serve JOB`, JOB as JSON. A serving
 worker says that it is ready, then answers each line of JSON with one: {"burst": n} with the seconds of n
-calls and of what its threads waited for a CPU, {"answer": path} by writing the answer as .npy, {"layers": seconds} with the time of each layer,
-{"memory": true} with the peak of the resident memory.
+calls and of what its threads waited for a CPU, {"answer": path} by writing the answer as .npy,
+{"layers": seconds} with the time of each layer, {"memory": true} with the peak of the resident memory.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def burst(run: Callable[[], Any], count: int) -> list[float]:
 
 
 def waited() -> float:
-    """Seconds that this process's threads could have run but another process had the CPU; 0 where not told."""
+    """Seconds in which a thread here was ready but had no CPU; 0 where the kernel does not count them."""
     total = 0
     for thread in Path("/proc/self/task").iterdir():
         try:
