@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from .calibration import Calibration, Calibrator
 from .process import Worker
-from .summary import Burst
+from .summary import Burst, speeds
 
 _MIN_CALLS, _MAX_CALLS = 2, 5000  # of a burst; the first one warms up
 _SETTLE = 0.02  # seconds: threads of a library that spin for more work go to sleep
@@ -16,9 +16,12 @@ _SETTLE = 0.02  # seconds: threads of a library that spin for more work go to sl
 
 @dataclass(frozen=True)
 class Effort:
-    """At most so many rounds and, after the fewest, so many seconds for one configuration."""
+    """Rounds until every engine has `enough` undisturbed bursts, or for so many seconds; at least `fewest`.
 
-    rounds: int = 25
+    `burst`: seconds of one.
+    """
+
+    enough: int = 12
     fewest: int = 5
     seconds: float = 90.0
     burst: float = 0.1
@@ -31,23 +34,37 @@ class Interleaved:
     bursts: dict[str, list[Burst]] = field(default_factory=dict)
     calibrations: list[Calibration] = field(default_factory=list)
 
+    def speed(self, isa: str | None) -> list[float]:
+        """Of each calibration; 1 is usual."""
+        return speeds([c.clock_ghz for c in self.calibrations], [c.tops(isa) for c in self.calibrations])
+
+    def undisturbed(self, isa: str | None) -> int:
+        """The bursts that count, of the engine that has the fewest."""
+        speed = self.speed(isa)
+        return min(sum(burst.counts(speed) for burst in bursts) for bursts in self.bursts.values())
+
 
 def interleave(
     workers: Mapping[str, Worker],
     calibrator: Calibrator,
     threads: int,
+    isa: str | None,
     effort: Effort,
-    progress: Callable[[int, int], None] = lambda done, rounds: None,
+    progress: Callable[[int, int], None] = lambda done, enough: None,
 ) -> Interleaved:
     """Rounds of a burst an engine; each round begins with another one, so that none is always the first."""
+    if not workers:
+        return Interleaved()
     counts = {name: _warm_up(worker, effort.burst) for name, worker in workers.items()}
-    found = Interleaved({name: [] for name in workers})
+    found = Interleaved({name: [] for name in workers}, [calibrator.measure(threads)])
     names, begin = list(workers), time.monotonic()
-    found.calibrations.append(calibrator.measure(threads))
-    for done in range(effort.rounds):
-        if done >= effort.fewest and time.monotonic() - begin > effort.seconds:
-            break
-        first = done % len(names) if names else 0
+    done = 0
+    while True:
+        late = time.monotonic() - begin > effort.seconds
+        progress(done, found.undisturbed(isa))
+        if done >= effort.fewest and (late or found.undisturbed(isa) >= effort.enough):
+            return found
+        first = done % len(names)
         for name in names[first:] + names[:first]:
             seconds, waited = workers[name].burst(counts[name])
             if threads > 1:
@@ -55,8 +72,7 @@ def interleave(
             found.calibrations.append(calibrator.measure(threads))
             after = len(found.calibrations) - 1
             found.bursts[name].append(Burst(seconds, after - 1, after, waited))
-        progress(done + 1, effort.rounds)
-    return found
+        done += 1
 
 
 def _warm_up(worker: Worker, seconds: float) -> int:

@@ -48,8 +48,9 @@ def measure(
     workers = {name: worker for name, (worker, _) in started.items()}
     try:
         found = interleave(
-            workers, calibrator, threads, effort, lambda done, rounds: say(f"round {done} of {rounds}")
-        )
+            workers, calibrator, threads, isa, effort,
+            lambda done, good: say(f"{done} rounds, {good} undisturbed; enough: {effort.enough}"),
+        )  # fmt: skip
         macs = json.loads((where / "facts.json").read_text())["macs"]
         peak = max(c.tops(isa) for c in [before, *found.calibrations])
         rows = _rows(found, started, jobs, isa, macs, peak)
@@ -101,9 +102,7 @@ def _rows(
     macs: int,
     peak: float,
 ) -> dict[str, dict[str, Any]]:
-    speed = summary.speeds(
-        [c.clock_ghz for c in found.calibrations], [c.tops(isa) for c in found.calibrations]
-    )
+    speed = found.speed(isa)
     rows = {}
     for name, (worker, ready) in started.items():
         job, times = jobs[name], summary.summarize(found.bursts[name], speed)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 #: Below this part of the usual calibration a moment is slow, and what ran beside it does not count.
-SLOW = 0.85
+SLOW = 0.75
 #: Other processes disturbed a burst whose threads waited for a CPU for more than this part of its time.
 DISTURBED = 0.05
 

@@ -161,11 +161,12 @@ class _Clock:
 
     def __init__(self):
         self.asked = []
+        self.wait = 0.001
 
     def worker(self, name):
         def burst(count):
             self.asked.append(name)
-            return [0.05] * count, 0.01
+            return [0.05] * count, self.wait
 
         return type("Worker", (), {"burst": staticmethod(burst)})()
 
@@ -177,14 +178,22 @@ class _Clock:
 def test_rounds_begin_with_another_engine_and_every_burst_stands_between_calibrations():
     clock = _Clock()
     workers = {name: clock.worker(name) for name in "abc"}
-    found = interleave(workers, clock, threads=1, effort=Effort(rounds=3, burst=0.1))
+    found = interleave(workers, clock, threads=1, isa=None, effort=Effort(enough=3, fewest=1, burst=0.1))
     warm_up = 2 * len(workers)
     order = [item for name in "abcbcacab" for item in (name, "calibrate")]
     assert clock.asked[warm_up:] == ["calibrate", *order]
     assert [(b.before, b.after) for b in found.bursts["a"]] == [(0, 1), (5, 6), (7, 8)]
     assert all(len(b.seconds) == 3 for b in found.bursts["a"])  # 0.1 s of 0.05 s, and one to warm up
-    assert [b.waited for b in found.bursts["c"]] == [0.01] * 3
+    assert [b.waited for b in found.bursts["c"]] == [0.001] * 3
     assert len(found.calibrations) == 10
+
+
+def test_rounds_go_on_while_engines_are_disturbed_and_time_is_left():
+    clock = _Clock()
+    clock.wait = 0.1
+    found = interleave({"a": clock.worker("a")}, clock, 1, None, Effort(enough=1, fewest=2, seconds=0.05))
+    assert len(found.bursts["a"]) >= 2 and found.undisturbed(None) == 0
+    assert interleave({}, clock, 1, None, Effort()).bursts == {}
 
 
 def test_a_job_survives_its_text_and_gives_whole_batches(tmp_path):
