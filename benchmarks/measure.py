@@ -70,6 +70,7 @@ def measure(
         "peak_tops": peak,
         "engines": {name: rows[name] for name in engines},
         "ratios": _ratios(rows),
+        "warnings": summary.warnings(rows),
         "layers": layers,
         "executable": {n: _executable(jobs[n], isa, effort) for n in layers},
         "calibration": {"before": before.to_dict(), "after": calibrator.thorough(threads).to_dict()},
@@ -116,7 +117,7 @@ def _rows(
             "percent_of_peak": 100 * rate / peak if peak else None,
             "peak_memory_mb": worker.memory() / 1e6,
             "network_memory_mb": (worker.memory() - ready["memory_before"]) / 1e6,
-            "first_call_ms": ready["first_call"] * 1e3,
+            "ready_seconds": ready["ready_seconds"],
             "sqnr_db": summary.sqnr(job.array("expected"), np.load(job.own(".answer.npy"))),
         }
     return rows

@@ -52,7 +52,7 @@ class Worker:
         )
 
     def wait(self) -> dict[str, Any]:
-        """Until the network is loaded: seconds of the first call, bytes of memory before the network."""
+        """Until the network is loaded and ran once: how many seconds that took, bytes of memory before it."""
         return self._read()
 
     def burst(self, count: int) -> tuple[list[float], float]:

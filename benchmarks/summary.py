@@ -14,6 +14,8 @@ import numpy as np
 SLOW = 0.75
 #: Other processes disturbed a burst whose threads waited for a CPU for more than this part of its time.
 DISTURBED = 0.05
+#: dB below the worst 8-bit peer from which icepoint's answer is no longer a matter of rounding.
+FAR_OFF = 3.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,18 @@ def sqnr(expected: np.ndarray, found: np.ndarray) -> float | None:
     """Signal to quantization noise of `found` in dB; None where nothing differs."""
     signal, noise = (float(np.square(x, dtype=np.float64).sum()) for x in (expected, expected - found))
     return 10 * math.log10(signal / noise) if noise and signal else None
+
+
+def warnings(engines: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A sentence where icepoint's answer is further from the float network's than 8 bits explain."""
+    ours = engines.get("icepoint", {}).get("sqnr_db")
+    theirs = [row["sqnr_db"] for name, row in engines.items() if "int8" in name and row.get("sqnr_db")]
+    if ours is None or not theirs or ours >= min(theirs) - FAR_OFF:
+        return []
+    return [
+        f"icepoint's answer has {ours:.1f} dB, the 8-bit peers' {min(theirs):.1f} or more: "
+        "look at that before its time"
+    ]
 
 
 def _usual(values: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 _LAYERS_SHOWN = 200
@@ -14,20 +15,23 @@ _LAYERS_SHOWN = 200
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a title; the first `left` columns stand left, numbers stand right."""
+    """Rows of text under a title, notes under them; the first `left` columns stand left, numbers right."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: int = 1
+    notes: Sequence[str] = ()
 
     def markdown(self) -> str:
         rule = ["---" if i < self.left else "---:" for i in range(len(self.columns))]
         lines = [self.columns, rule, *self.rows]
-        return f"### {self.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        cells = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        return f"### {self.title}\n\n{cells}" + "".join(f"\n{note}\n" for note in self.notes)
 
     def rich(self) -> RichTable:
         table = RichTable(title=self.title, title_justify="left", box=SIMPLE_HEAD)
+        table.caption, table.caption_justify = escape("\n".join(self.notes)) or None, "left"
         for i, column in enumerate(self.columns):
             table.add_column(column, justify="left" if i < self.left else "right", no_wrap=True)
         for row in self.rows:
@@ -42,7 +46,7 @@ def title_of(result: dict[str, Any]) -> str:
 
 
 def engine_table(result: dict[str, Any]) -> Table:
-    """One configuration: a row an engine, the fastest one first, those that did not run last."""
+    """One configuration: a row an engine, the fastest one first; what did not run stands below."""
     ours = result["engines"].get("icepoint", {}).get("median_ms")
     rows = [
         [
@@ -54,6 +58,7 @@ def engine_table(result: dict[str, Any]) -> Table:
             "" if row["percent_of_peak"] is None else f"{row['percent_of_peak']:.0f} %",
             f"{row['peak_memory_mb']:,.0f}",
             f"{row['network_memory_mb']:,.0f}",
+            f"{row['ready_seconds']:.2f}",
             "exact" if row["sqnr_db"] is None else f"{row['sqnr_db']:.1f}",
             f"{row['calls']:,}",
             f"{row['discarded']} of {row['bursts']}",
@@ -64,15 +69,12 @@ def engine_table(result: dict[str, Any]) -> Table:
         if "median_ms" in found:
             title = f"{result['engines'][name]['title']}, executable (not counted)"
             times = number(found["median_ms"]), number(found["min_ms"])
-            rows.append([title, *times, number(found["median_ms"] / ours) if ours else "", *[""] * 7])
-    rows += [
-        [f"{row['title']}: did not run, {row['failed'].replace('|', '/')}", *[""] * 10]
-        for row in result["engines"].values()
-        if "failed" in row
-    ]
+            rows.append([title, *times, number(found["median_ms"] / ours) if ours else "", *[""] * 8])
     columns = "engine", "median ms", "min ms", "x icepoint", "TOPS", "of peak"
-    columns += "peak MB", "own MB", "SQNR dB", "calls", "discarded"
-    return Table(title_of(result), columns, rows)
+    columns += "peak MB", "own MB", "ready s", "SQNR dB", "calls", "discarded"
+    failed = (row for row in result["engines"].values() if "failed" in row)
+    notes = [f"{row['title']} did not run: {row['failed']}" for row in failed]
+    return Table(title_of(result), columns, rows, notes=[*notes, *result["warnings"]])
 
 
 def ratio_table(results: Sequence[dict[str, Any]]) -> Table:

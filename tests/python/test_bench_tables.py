@@ -67,6 +67,13 @@ def test_rates_and_noise():
     assert summary.sqnr(x, x + np.array([0.3, 0.4], np.float32)) == pytest.approx(20.0, abs=1e-4)
 
 
+def test_an_answer_far_below_the_8_bit_peers_is_said():
+    engines = {"icepoint": {"sqnr_db": 25.0}, "torch_int8_fx": {"sqnr_db": 30.0}, "a_f32": {"sqnr_db": 120.0}}
+    assert len(summary.warnings(engines)) == 1 and "25.0 dB" in summary.warnings(engines)[0]
+    assert summary.warnings({**engines, "openvino_int8": {"sqnr_db": 27.5}}) == []
+    assert summary.warnings({"icepoint": {"sqnr_db": 5.0}, "openvino_int8": {"failed": "x"}}) == []
+
+
 def _result() -> dict:
     row = {
         "noisy": False,
@@ -75,7 +82,7 @@ def _result() -> dict:
         "percent_of_peak": 40.0,
         "peak_memory_mb": 300.0,
         "network_memory_mb": 30.0,
-        "first_call_ms": 1.0,
+        "ready_seconds": 0.123,
         "calls": 1200,
         "bursts": 9,
         "discarded": 2,
@@ -86,6 +93,7 @@ def _result() -> dict:
         "threads": 1,
         "isa": "avx2",
         "peak_tops": 1.25,
+        "warnings": [],
         "engines": {
             "icepoint": {**row, "title": "icepoint", "median_ms": 0.5, "min_ms": 0.25, "sqnr_db": 40.0},
             "torch_f32": {**row, "title": "torch", "median_ms": 1500.0, "min_ms": 1.0, "sqnr_db": None},
@@ -115,15 +123,16 @@ def _result() -> dict:
     }  # fmt: skip
 
 
-def test_the_engine_table_has_the_fastest_first_and_the_missing_last():
+def test_the_engine_table_has_the_fastest_first_and_the_missing_below():
     table = tables.engine_table(_result())
     assert table.title == "Toy, batch 1, 1 thread, avx2 forced"
     assert [row[0] for row in table.rows] == [
         "icepoint",
         "torch",
         "icepoint, executable (not counted)",
-        "OpenVINO: did not run, ImportError: a / b",
     ]
+    assert table.notes == ["OpenVINO did not run: ImportError: a | b"]
+    assert table.markdown().endswith("|\n\nOpenVINO did not run: ImportError: a | b\n")
     assert table.rows[0][1:6] == ["0.5000", "0.2500", "1.000", "0.500", "40 %"]
     assert table.rows[1][1] == "1,500"
     assert {len(row) for row in table.rows} == {len(table.columns)}
