@@ -23,7 +23,8 @@ def time_calls(frozen: FrozenModel, batch: int = 1, seconds: float = 2.0) -> dic
     Returns runs, threads, min_us, median_us, p90_us, p99_us and images_per_second. A tenth of the time goes
     before, to warm up. ValueError for a batch below 1.
 
-    >>> time_calls(load("net.ice"), batch=16)["median_us"] > 0
+    >>> from icepoint import load
+    >>> time_calls(load("net.ice"), batch=16, seconds=0.01)["median_us"] > 0
     True
     """
     if batch < 1:
@@ -49,8 +50,9 @@ def time_layers(frozen: FrozenModel, batch: int = 1, seconds: float = 2.0) -> li
     Each is layer, op, shape (of one output), us (microseconds a batch) and macs (of a batch). A layer that
     runs inside another one has 0 us.
 
-    >>> [layer["layer"] for layer in time_layers(load("net.ice"))][:2]
-    ['conv1', 'maxpool2d_1']
+    >>> from icepoint import load
+    >>> [layer["layer"] for layer in time_layers(load("net.ice"), seconds=0.01)][:2]
+    ['qconv1', 'qrelu1']
     """
     once = sum(frozen._native().profile(batch, 1))
     repeats = int(min(max(seconds / max(once, 1e-9), _MIN_CALLS), _MAX_CALLS))
