@@ -178,9 +178,8 @@ def _bench(args: Arguments) -> int:
     if args.json:
         print(json.dumps(found))
         return 0
-    print(
-        f"{args.file}: batch {args.batch}, {found['threads']} threads, {isa()} kernels, {found['runs']} calls"
-    )
+    threads = f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}"
+    print(f"{args.file}: batch {args.batch}, {threads}, {isa()} kernels, {found['runs']:,} calls")
     times = ", ".join(f"{name} {found[f'{name}_us']:,.1f}" for name in ("min", "median", "p90", "p99"))
     print(f"microseconds a batch: {times}; {found['images_per_second']:,.0f} images a second")
     if args.per_layer:

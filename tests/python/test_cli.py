@@ -58,7 +58,7 @@ def test_bench(frozen_file, capsys):
         assert main(["bench", *arguments]) == 0
         text = capsys.readouterr().out
         layers = icepoint.load(frozen_file).layers()
-        assert "batch 3, 1 threads" in text and all(layer["name"] in text for layer in layers)
+        assert "batch 3, 1 thread," in text and all(layer["name"] in text for layer in layers)
         assert main(["bench", *arguments, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
     finally:
@@ -88,7 +88,15 @@ def test_errors_are_one_line_and_exit_code_1(command, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "--epochs", "0"], ["train", "--model", "Vgg"], ["train", "--seed", "x"], []]
+    "arguments",
+    [
+        ["train", "--epochs", "0"],
+        ["train", "--model", "Vgg"],
+        ["train", "--seed", "x"],
+        ["bench", "net.ice", "--seconds", "nan"],
+        ["bench", "net.ice", "--batch", "0"],
+        [],
+    ],
 )
 def test_arguments_that_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as end:
