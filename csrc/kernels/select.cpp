@@ -4,6 +4,8 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "kernels/amx/permission.h"
+#include "kernels/amx/table.h"
 #include "kernels/avx2/table.h"
 #include "kernels/avx512vnni/table.h"
 #include "kernels/cpu.h"
@@ -24,6 +26,7 @@ const std::vector<const Kernels*>& available() {
 #if defined(__x86_64__)
     if (cpu().avx2) found.push_back(&avx2_table());
     if (cpu().avx512vnni) found.push_back(&avx512vnni_table());
+    if (cpu().amx && amx::tiles_allowed()) found.push_back(&amx_table());
 #endif
     return found;
   }();

@@ -12,6 +12,7 @@ namespace icepoint::amx {
 inline constexpr int64_t kL1Panel = 20 << 10;   // weights that stay in L1 (48 KiB) beside pixels and sums
 inline constexpr int64_t kL2Weights = 1 << 20;  // of L2 (2 MiB)
 inline constexpr int64_t kL2Pixels = 512 << 10;
+inline constexpr int64_t kPart = 4;  // pixels that are stored at once, or a multiple
 
 template <class Tiles>
 class Conv2d {
@@ -78,8 +79,8 @@ class Conv2d {
     const uint8_t* packed = reinterpret_cast<const uint8_t*>(&plan_ + 1);
     const auto& head = *reinterpret_cast<const wide::PairHead<Vec>*>(packed + group * plan_.group_bytes() +
                                                                      panel * plan_.panel_bytes);
-    // An even part of the last block's pixels after each step, for they are stored two by two.
-    part_ = ceil_div(pending_.pixels(), 2 * steps_ * (tall_ ? 2 : 1)) * 2;
+    // A part of the last block's pixels after each step, and not less than a call is worth.
+    part_ = ceil_div(pending_.pixels(), kPart * steps_ * (tall_ ? 2 : 1)) * kPart;
     int32_t* acc = acc_[turn_ ^= 1];
     if (tall_) {
       for (int half = 0; half < 2; ++half) {

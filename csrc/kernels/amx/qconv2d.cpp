@@ -5,6 +5,7 @@
 #include "kernels/amx/table.h"
 #include "kernels/amx/tiling.h"
 #include "kernels/avx512vnni/table.h"
+#include "kernels/wide/narrow_table.h"
 #include "kernels/wide/prelude.h"
 
 #if defined(__x86_64__)
@@ -14,22 +15,28 @@ ICEPOINT_TARGET_AVX512VNNI
 
 namespace icepoint::amx {
 
-// Both read the padded form; only what may run on tiles pays for it.
-static int64_t run_unit(const Conv2dSpec& spec) {
-  return fits_tiles(wide::Plan(spec, wide::panel_shape<Vec>(spec.kind, 0))) ? kStep : 0;
+namespace {
+
+bool on_tiles(const Conv2dSpec& spec) {
+  return !is_narrow(spec.g) && fits_tiles(wide::Plan(spec, wide::panel_shape<Vec>(spec.kind, kStep)));
 }
 
+}  // namespace
+
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
-  return wide::conv2d_packed_size<Vec>(spec, run_unit(spec));
+  return on_tiles(spec) ? wide::conv2d_packed_size<Vec>(spec, kStep) : avx512vnni::conv2d_packed_size(spec);
 }
 
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
-  wide::conv2d_pack<Vec>(spec, packed, run_unit(spec));
+  if (!on_tiles(spec)) return avx512vnni::conv2d_pack(spec, packed);
+  wide::conv2d_pack<Vec>(spec, packed, kStep);
+  static_cast<wide::Plan*>(packed)->algorithm = wide::Algorithm::tiles;
 }
 
 void conv2d(const Conv2dArgs& a) {
+  if (is_narrow(*a.g) || wide::algorithm_of(a.packed) != wide::Algorithm::tiles) return avx512vnni::conv2d(a);
   const wide::Plan& plan = *static_cast<const wide::Plan*>(a.packed);
-  if (fits_tiles(plan) && fills_tiles(a, plan))
+  if (fills_tiles(a, plan))
     Conv2d<Tiles>(a, plan).run();
   else
     avx512vnni::conv2d(a);

@@ -46,6 +46,12 @@ struct Vec {
   static ICEPOINT_INLINE Reg sra32(Reg a, int n) { return (Reg)((I32)a >> n); }
 
   // int16 lanes
+  static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return (Reg)((U16)a + (U16)b); }
+  static ICEPOINT_INLINE Reg sub16(Reg a, Reg b) { return (Reg)((U16)a - (U16)b); }
+  template <int n>
+  static ICEPOINT_INLINE Reg shl16(Reg a) {
+    return (Reg)((U16)a << n);
+  }
   static ICEPOINT_INLINE Reg max16(Reg a, Reg b) { return choose((Reg)((I16)a > (I16)b), a, b); }
   static ICEPOINT_INLINE Reg min16(Reg a, Reg b) { return choose((Reg)((I16)a > (I16)b), b, a); }
   /// (a0, b0, a1, b1, ...) of the lower and of the upper half.
@@ -57,16 +63,6 @@ struct Vec {
   }
 
 #if defined(__SSE2__)
-  static ICEPOINT_INLINE Reg add16(Reg a, Reg b) {
-    return (Reg)((U16)a + (U16)b);
-  }
-  static ICEPOINT_INLINE Reg sub16(Reg a, Reg b) {
-    return (Reg)((U16)a - (U16)b);
-  }
-  template <int n>
-  static ICEPOINT_INLINE Reg shl16(Reg a) {
-    return (Reg)((U16)a << n);
-  }
   static ICEPOINT_INLINE Reg adds16(Reg a, Reg b) {
     return (Reg)_mm_adds_epi16((__m128i)a, (__m128i)b);
   }

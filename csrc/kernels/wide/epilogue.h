@@ -52,7 +52,8 @@ struct PairLane {
   constexpr explicit PairLane(int c) : vector(c / 4 % 2), lane(c / 8 * 4 + c % 4) {}
 };
 
-/// Residual's sum in registers: two products of int16 pairs (q, x), for m = high 2^11 + low does not fit one.
+/// Residual's sum in registers. A multiplier has 22 bits: m = high 2^7 + low, and int16 holds high, low and
+/// a code times 2^7, so that two products of pairs (q, x) make the sum.
 template <class V>
 struct Sum {
   using Reg = typename V::Reg;
@@ -60,9 +61,9 @@ struct Sum {
   int shift;
 
   ICEPOINT_INLINE Sum(const Residual& r, int32_t q_zero_point, int32_t lo, int32_t hi)
-      : high(pair(r.q_multiplier >> 11, r.x_multiplier >> 11)),
-        low(pair(r.q_multiplier & 2047, r.x_multiplier & 2047)),
-        // Partial sums may wrap; the whole one is below 2^31 (numerics.md, section 4).
+      : high(pair(r.q_multiplier >> 7, r.x_multiplier >> 7)),
+        low(pair(r.q_multiplier & 127, r.x_multiplier & 127)),
+        // At most 2^29 + 2 * 255 * 2^21. Partial sums may wrap; the whole one is below 2^31.
         offset(V::splat32((1 << (r.shift - 1)) - q_zero_point * r.q_multiplier -
                           r.x_zero_point * r.x_multiplier)),
         zero_point(V::splat16(r.y_zero_point)),
@@ -76,8 +77,7 @@ struct Sum {
   }
 
   ICEPOINT_INLINE Reg half(Reg both) const {
-    const Reg sum = V::add32(V::template shl32<11>(V::dot16(V::zero(), both, high)), offset);
-    return V::sra32(V::dot16(sum, both, low), shift);
+    return V::sra32(V::dot16(V::dot16(offset, V::template shl16<7>(both), high), both, low), shift);
   }
 
   /// q: packed int16 of a pair of vectors, not yet clamped. x: its 2 L bytes. The sum's codes, as int16.

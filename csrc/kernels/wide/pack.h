@@ -103,16 +103,17 @@ struct Packer {
 
 template <class V>
 size_t conv2d_packed_size(const Conv2dSpec& spec, int64_t run_unit = 0) {
-  return Plan(spec, panel_shape<V>(spec.kind, run_unit)).packed_size();
+  return Plan(MergedGroups(spec, 2 * V::kLanes).spec(), panel_shape<V>(spec.kind, run_unit)).packed_size();
 }
 
 /// Missing lanes and ends of runs are zeros.
 template <class V>
 void conv2d_pack(const Conv2dSpec& spec, void* packed, int64_t run_unit = 0) {
-  const Plan plan(spec, panel_shape<V>(spec.kind, run_unit));
+  const MergedGroups merged(spec, 2 * V::kLanes);
+  const Plan plan(merged.spec(), panel_shape<V>(spec.kind, run_unit));
   std::memset(packed, 0, plan.packed_size());
   std::memcpy(packed, &plan, sizeof(plan));
-  Packer<V>(spec, plan).all(static_cast<uint8_t*>(packed) + sizeof(Plan));
+  Packer<V>(merged.spec(), plan).all(static_cast<uint8_t*>(packed) + sizeof(Plan));
 }
 
 }  // namespace icepoint::wide

@@ -24,4 +24,5 @@
 #include "kernels/kernels.h"
 #include "kernels/scratch.h"
 #include "kernels/target.h"
+#include "kernels/wide/merged_groups.h"
 #include "kernels/wide/winograd_plan.h"

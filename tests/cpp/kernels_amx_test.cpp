@@ -1,7 +1,9 @@
-// The amx table's kernels over emulated tiles: the reference's bytes on any CPU with AVX-512 VNNI.
+// Convolutions on tiles give the reference's bytes: on real ones where the CPU has them, and on emulated
+// ones wherever it has the AVX-512 VNNI that stores their sums.
 #include "conv2d_cases.h"
 #include "emulated_tiles.h"
 #include "kernels/amx/multiply.h"
+#include "kernels/amx/permission.h"
 #include "kernels/amx/tiling.h"
 #include "kernels/cpu.h"
 #include "kernels/select.h"
@@ -15,14 +17,12 @@ ICEPOINT_TARGET_AVX512VNNI
 namespace icepoint {
 namespace {
 
-// What the table does, without its choice: every case here runs on tiles.
-const Conv2dKernel kEmulated{
+/// What the table does, without its choice: every case here runs on tiles.
+template <class Tiles>
+const Conv2dKernel kOnTiles{
     [](const Conv2dSpec& spec) { return wide::conv2d_packed_size<amx::Vec>(spec, amx::kStep); },
     [](const Conv2dSpec& spec, void* packed) { wide::conv2d_pack<amx::Vec>(spec, packed, amx::kStep); },
-    [](const Conv2dArgs& a) {
-      const auto& plan = *static_cast<const wide::Plan*>(a.packed);
-      amx::Conv2d<EmulatedTiles>(a, plan).run();
-    }};
+    [](const Conv2dArgs& a) { amx::Conv2d<Tiles>(a, *static_cast<const wide::Plan*>(a.packed)).run(); }};
 
 }  // namespace
 }  // namespace icepoint
@@ -31,10 +31,17 @@ ICEPOINT_TARGET_END
 namespace icepoint {
 namespace {
 
-class AmxEmulated : public testing::Test {
+Window window(int64_t kernel, int64_t stride, int64_t padding) {
+  return {{kernel, kernel}, {stride, stride}, {padding, padding, padding, padding}, {1, 1}};
+}
+
+template <class Tiles>
+class AmxConv2d : public testing::Test {
  protected:
   void SetUp() override {
     if (!cpu().avx512vnni) GTEST_SKIP() << "this CPU lacks AVX-512 VNNI, which stores what tiles sum";
+    if (std::is_same_v<Tiles, amx::Tiles> && !(cpu().amx && amx::tiles_allowed()))
+      GTEST_SKIP() << "this CPU or system lacks AMX; the emulated tiles run the same code";
   }
 
   // The whole call, and pieces of rows and of output channels.
@@ -47,20 +54,21 @@ class AmxEmulated : public testing::Test {
       for (size_t i = 0; i < y.size(); ++i)
         ASSERT_EQ(int{found[i]}, int{y[i]}) << "byte " << i << " of y, " << how << ", " << c.text();
     };
-    compare(c.run(kEmulated), "whole");
-    EXPECT_FALSE(EmulatedTiles::configured()) << "tiles were not released";
+    compare(c.run(kOnTiles<Tiles>), "whole");
+    if constexpr (std::is_same_v<Tiles, EmulatedTiles>) {
+      EXPECT_FALSE(EmulatedTiles::configured()) << "tiles were not released";
+    }
     const int64_t cut = c.pick(0, c.rows());
-    compare(
-        c.run(kEmulated, {cut, c.pick(cut, c.rows())}, {c.pick(0, shape.oc / kOutputBlock) * kOutputBlock}),
-        "in pieces");
-  }
-
-  static Window window(int64_t kernel, int64_t stride, int64_t padding, int64_t dilation = 1) {
-    return {{kernel, kernel}, {stride, stride}, {padding, padding, padding, padding}, {dilation, dilation}};
+    compare(c.run(kOnTiles<Tiles>, {cut, c.pick(cut, c.rows())},
+                  {c.pick(0, shape.oc / kOutputBlock) * kOutputBlock}),
+            "in pieces");
   }
 };
 
-TEST_F(AmxEmulated, LayersOfNetworks) {
+using BothTiles = testing::Types<EmulatedTiles, amx::Tiles>;
+TYPED_TEST_SUITE(AmxConv2d, BothTiles);
+
+TYPED_TEST(AmxConv2d, LayersOfNetworks) {
   uint32_t seed = 100;
   for (const Conv2dShape& shape : {
            Conv2dShape{1, 14, 14, 64, 64, window(3, 1, 1)},   // a row a tile
@@ -73,19 +81,19 @@ TEST_F(AmxEmulated, LayersOfNetworks) {
            Conv2dShape{1, 30, 30, 4, 64, window(7, 2, 3)},    // a first layer
            Conv2dShape{1, 9, 40, 24, 24, window(1, 1, 0)},    // filled up from 24
        }) {
-    expect_equal(shape, ++seed);
-    if (HasFatalFailure()) return;
+    this->expect_equal(shape, ++seed);
+    if (this->HasFatalFailure()) return;
   }
 }
 
-TEST_F(AmxEmulated, WeightsBeyondL2) {
-  expect_equal({1, 5, 9, 1024, 160, window(3, 1, 1)}, 200);
+TYPED_TEST(AmxConv2d, WeightsBeyondL2) {
+  this->expect_equal({1, 5, 9, 1024, 160, window(3, 1, 1)}, 200);
   Conv2dShape four{1, 3, 9, 1100, 40, window(1, 1, 0)};
   four.kind = WeightKind::i4;
-  expect_equal(four, 201);
+  this->expect_equal(four, 201);
 }
 
-TEST_F(AmxEmulated, AnyShape) {
+TYPED_TEST(AmxConv2d, AnyShape) {
   for (uint32_t seed = 1000; seed < 1400; ++seed) {
     std::mt19937 random(seed);
     const auto pick = [&](int64_t lo, int64_t hi) {
@@ -113,8 +121,8 @@ TEST_F(AmxEmulated, AnyShape) {
     s.requantize = pick(0, 7) != 0;
     s.max_pool = s.requantize && pick(0, 3) == 0;
     s.residual = s.requantize && !s.max_pool && pick(0, 3) == 0;
-    expect_equal(s, seed);
-    if (HasFatalFailure()) return;
+    this->expect_equal(s, seed);
+    if (this->HasFatalFailure()) return;
   }
 }
 
