@@ -26,7 +26,6 @@ struct Codes : Vec {
     return _mm256_or_si256(even, _mm256_slli_epi16(odd, 8));
   }
   static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return _mm256_add_epi16(a, b); }
-  static ICEPOINT_INLINE Reg shl16(Reg a, int n) { return _mm256_sll_epi16(a, _mm_cvtsi32_si128(n)); }
   static ICEPOINT_INLINE Reg xor8(Reg a, Reg b) { return _mm256_xor_si256(a, b); }
 
   struct Shifts {

@@ -26,7 +26,6 @@ struct Codes : Vec {
     return _mm512_or_si512(even, _mm512_slli_epi16(odd, 8));
   }
   static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return _mm512_add_epi16(a, b); }
-  static ICEPOINT_INLINE Reg shl16(Reg a, int n) { return _mm512_sll_epi16(a, _mm_cvtsi32_si128(n)); }
   static ICEPOINT_INLINE Reg xor8(Reg a, Reg b) { return _mm512_xor_si512(a, b); }
 
   /// int32 lanes to the right, each by its own 1..30.

@@ -30,7 +30,6 @@ struct Codes : Vec {
   static ICEPOINT_INLINE Reg odd8(Reg v) { return (Reg)((U16)v >> 8); }
   static ICEPOINT_INLINE Reg join8(Reg even, Reg odd) { return even | odd << 8; }
   static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return (Reg)((U16)a + (U16)b); }
-  static ICEPOINT_INLINE Reg shl16(Reg a, int n) { return (Reg)((U16)a << n); }
   static ICEPOINT_INLINE Reg xor8(Reg a, Reg b) { return a ^ b; }
 
   static ICEPOINT_INLINE Reg in_order(Reg v) { return v; }

@@ -37,7 +37,7 @@ class AffineChannels {
     const Reg zero = V::zero();
     const Reg low = V::adds16(V::zip_low8(x, zero), minus_zero_point_);
     const Reg high = V::adds16(V::zip_high8(x, zero), minus_zero_point_);
-    const Reg low64 = V::shl16(low, 6), high64 = V::shl16(high, 6);
+    const Reg low64 = V::template shl16<6>(low), high64 = V::template shl16<6>(high);
     return clamp_({{code<0>(V::zip_low16(low64, low)), code<1>(V::zip_high16(low64, low)),
                     code<2>(V::zip_low16(high64, high)), code<3>(V::zip_high16(high64, high))}});
   }
