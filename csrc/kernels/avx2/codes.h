@@ -28,6 +28,14 @@ struct Codes : Vec {
   static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return _mm256_add_epi16(a, b); }
   static ICEPOINT_INLINE Reg xor8(Reg a, Reg b) { return _mm256_xor_si256(a, b); }
 
+  static ICEPOINT_INLINE void store_three_of_four(uint8_t* y, Reg v) {
+    const Reg of_16 =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+    const Reg together = _mm256_setr_epi32(0, 1, 2, 4, 5, 6, 3, 7);
+    v = _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(v, of_16), together);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(y), _mm256_castsi256_si128(v));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(y + 16), _mm256_extracti128_si256(v, 1));
+  }
   struct Shifts {
     Reg count;
     Shifts() = default;

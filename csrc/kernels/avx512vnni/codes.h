@@ -28,6 +28,13 @@ struct Codes : Vec {
   static ICEPOINT_INLINE Reg add16(Reg a, Reg b) { return _mm512_add_epi16(a, b); }
   static ICEPOINT_INLINE Reg xor8(Reg a, Reg b) { return _mm512_xor_si512(a, b); }
 
+  /// The first three bytes of every lane, side by side: 3 kLanes bytes and no other.
+  static ICEPOINT_INLINE void store_three_of_four(uint8_t* y, Reg v) {
+    const Reg of_16 =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+    const Reg together = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
+    _mm512_mask_storeu_epi32(y, 0xfff, _mm512_permutexvar_epi32(together, _mm512_shuffle_epi8(v, of_16)));
+  }
   /// int32 lanes to the right, each by its own 1..30.
   struct Shifts {
     Reg count;

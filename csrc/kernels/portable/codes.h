@@ -34,6 +34,14 @@ struct Codes : Vec {
 
   static ICEPOINT_INLINE Reg in_order(Reg v) { return v; }
 
+  /// Two lanes at a time: their fourth bytes go, and what is left moves together.
+  static ICEPOINT_INLINE void store_three_of_four(uint8_t* y, Reg v) {
+    const U64 six = ((U64)v & 0xffffff) | ((U64)v >> 8 & 0xffffff000000);
+    const uint64_t low = six[0] | six[1] << 48;
+    const uint32_t high = static_cast<uint32_t>(six[1] >> 16);
+    std::memcpy(y, &low, sizeof(low));
+    std::memcpy(y + sizeof(low), &high, sizeof(high));
+  }
   /// SSE2 shifts all lanes alike. v + 2^31 is unsigned, and a shift by `n` the upper half of its product
   /// with 2^(32-n).
   struct Shifts {

@@ -38,23 +38,17 @@ struct Sixteen {
   }
 };
 
-/// Sixteen pixels of kRows planes, from column p on, one pixel after the other.
-template <class V, int kRows>
-ICEPOINT_INLINE void sixteen_pixels(const uint8_t (&planes)[kChannels][kPixels], int64_t channels, int64_t p,
-                                    uint8_t (&bytes)[16 * kRows]) {
-  typename Sixteen<V>::Bytes rows[kRows];
-  for (int i = 0; i < kRows; ++i) rows[i] = Sixteen<V>::load(planes[i < channels ? i : 0] + p);
-  Sixteen<V>::template transpose<kRows>(rows);
-  std::memcpy(bytes, rows, sizeof(bytes));
-}
-
 /// Pixels 0..n - 1 of `channels` <= kRows planes to `y`, `pixel` bytes apart.
 template <class V, int kRows>
 void interleave_rows(const uint8_t (&planes)[kChannels][kPixels], int64_t channels, int64_t n, uint8_t* y,
                      int64_t pixel) {
+  using S = Sixteen<V>;
   for (int64_t p = 0; p < n; p += 16, y += 16 * pixel) {
+    typename S::Bytes rows[kRows];
+    for (int i = 0; i < kRows; ++i) rows[i] = S::load(planes[i < channels ? i : 0] + p);
+    S::template transpose<kRows>(rows);
     uint8_t bytes[16 * kRows];
-    sixteen_pixels<V, kRows>(planes, channels, p, bytes);
+    std::memcpy(bytes, rows, sizeof(bytes));
     const int64_t count = std::min<int64_t>(16, n - p);
     // Where pixels are neighbours, what is written too much is written again by the next pixels; the last
     // ones are (channels) wide to the byte.

@@ -15,18 +15,20 @@ class Quantize {
   ICEPOINT_INLINE Quantize(float scale, int32_t zero_point, int32_t lo, int32_t hi)
       : quotient_(scale), clamp_(zero_point, lo, hi) {}
 
-  ICEPOINT_INLINE Reg operator()(const float* x) const {
-    constexpr int L = V::kLanes;
-    return V::in_order(
-        clamp_({{quotient_(x), quotient_(x + L), quotient_(x + 2 * L), quotient_(x + 3 * L)}}));
-  }
+  /// Of V::kBytes floats, or of n < V::kBytes: the other codes have no meaning.
+  ICEPOINT_INLINE Reg operator()(const float* x) const { return V::in_order(mixed(x)); }
+  ICEPOINT_INLINE Reg operator()(const float* x, int64_t n) const { return V::in_order(mixed(x, n)); }
 
-  /// Of n < V::kBytes floats; the other codes have no meaning.
-  ICEPOINT_INLINE Reg operator()(const float* x, int64_t n) const {
+  /// The same as the packs leave them: lane i of zips is then element i, as pixels() wants it.
+  ICEPOINT_INLINE Reg mixed(const float* x) const {
+    constexpr int L = V::kLanes;
+    return clamp_({{quotient_(x), quotient_(x + L), quotient_(x + 2 * L), quotient_(x + 3 * L)}});
+  }
+  ICEPOINT_INLINE Reg mixed(const float* x, int64_t n) const {
     Quads<V> q;
     for (int part = 0; part < 4; ++part, x += V::kLanes, n -= V::kLanes)
       q.part[part] = n >= V::kLanes ? quotient_(x) : n > 0 ? quotient_(x, n) : V::zero();
-    return V::in_order(clamp_(q));
+    return clamp_(q);
   }
 
   /// y[i] = flip(the code of x[i]), i < n.
@@ -58,6 +60,31 @@ void quantize(const QuantizeArgs& a) {
   });
 }
 
+/// kBytes pixels of three planes, in the order of Quantize::mixed.
+template <class V>
+ICEPOINT_INLINE void store_rgb(uint8_t* y, typename V::Reg r, typename V::Reg g, typename V::Reg b) {
+  const auto rg_low = V::zip_low8(r, g), rg_high = V::zip_high8(r, g);
+  const auto b_low = V::zip_low8(b, V::zero()), b_high = V::zip_high8(b, V::zero());
+  V::store_three_of_four(y, V::zip_low16(rg_low, b_low));
+  V::store_three_of_four(y + 3 * V::kLanes, V::zip_high16(rg_low, b_low));
+  V::store_three_of_four(y + 6 * V::kLanes, V::zip_low16(rg_high, b_high));
+  V::store_three_of_four(y + 9 * V::kLanes, V::zip_high16(rg_high, b_high));
+}
+
+/// A row of an image of three planes whose pixels are neighbours: what most models begin with.
+template <class V>
+void load_rgb(const Quantize<V>& codes, const float* r, int64_t plane, int64_t w, uint8_t* y) {
+  const float *g = r + plane, *b = g + plane;
+  int64_t x = 0;
+  for (; x + V::kBytes <= w; x += V::kBytes)
+    store_rgb<V>(y + 3 * x, codes.mixed(r + x), codes.mixed(g + x), codes.mixed(b + x));
+  if (const int64_t n = w - x; n > 0) {
+    uint8_t pixels[3 * V::kBytes];
+    store_rgb<V>(pixels, codes.mixed(r + x, n), codes.mixed(g + x, n), codes.mixed(b + x, n));
+    std::memcpy(y + 3 * x, pixels, static_cast<size_t>(3 * n));
+  }
+}
+
 template <class V>
 void load(const LoadArgs& a) {
   using Reg = typename V::Reg;
@@ -69,6 +96,10 @@ void load(const LoadArgs& a) {
     uint8_t* y = a.y.at(image, oy, 0);
     if (pixels == 1 || (a.c == 1 && a.y.pixel == 1)) {  // the two orders agree
       codes.run(a.x + row * a.w * a.c, a.w * a.c, y, as_is);
+      continue;
+    }
+    if (a.c == 3 && a.y.pixel == 3) {
+      load_rgb<V>(codes, a.x + (image * 3 * a.h + oy) * a.w, pixels, a.w, y);
       continue;
     }
     for (int64_t x = 0; x < a.w; x += kPixels) {
