@@ -32,6 +32,11 @@ class PyModel {
     return icepoint::verify(*model_);
   }
 
+  std::vector<double> profile(int64_t n, int repeats) const {
+    const py::gil_scoped_release release;
+    return model_->profile(n, repeats);
+  }
+
   std::map<std::string, py::array> tensors() const {
     std::map<std::string, py::array> out;
     for (const auto& [name, tensor] : graph_tensors(file().graph)) out.emplace(name, array_from(tensor));
@@ -80,11 +85,6 @@ class PyModel {
 
   std::string describe() const { return describe_json(*model_); }
   py::object runner() const { return make_runner(model_); }
-
-  std::vector<double> profile(int64_t n, int repeats) const {
-    const py::gil_scoped_release release;
-    return model_->profile(n, repeats);
-  }
 
  private:
   const ModelFile& file() const { return model_->file(); }
@@ -137,6 +137,8 @@ void bind_model(py::module_& m) {
            py::arg("isa") = py::none())
       .def_property_readonly("digest", &PyModel::digest, "64 hex digits: the SHA-256 of the file.")
       .def_property_readonly("isa", &PyModel::isa, "The instruction set that it is prepared for.")
+      .def("profile", &PyModel::profile, py::arg("n"), py::arg("repeats"),
+           "Seconds spent in each op over `repeats` runs of a batch of n zeros.")
       .def("describe", &PyModel::describe,
            "The JSON document of runtime/describe.h: inputs, outputs, ops, totals, recipe, made_by, ...")
       .def("verify", &PyModel::verify,
@@ -147,8 +149,6 @@ void bind_model(py::module_& m) {
       .def(
           "runner", &PyModel::runner,
           "run(x, n, y) on addresses: n dense float32 inputs at x, outputs to y. One input and output alone.")
-      .def("profile", &PyModel::profile, py::arg("n"), py::arg("repeats"),
-           "Seconds spent in each op over `repeats` runs of a batch of n zeros.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
       .def("run", &PyModel::run<float>, py::arg("inputs"), "float32 (n, ...) in and out.");
 }

@@ -7,6 +7,7 @@
 ICEPOINT_TARGET_AVX512VNNI
 #include "kernels/avx512vnni/vec.h"
 #include "kernels/wide/conv2d.h"
+#include "kernels/wide/few_steps.h"
 #include "kernels/wide/winograd.h"
 
 namespace icepoint::avx512vnni {
@@ -26,6 +27,9 @@ void conv2d_pack(const Conv2dSpec& spec, void* packed) {
 void conv2d(const Conv2dArgs& args) {
   if (is_narrow(*args.g)) return narrow_kernels.conv2d(args);
   if (wide::algorithm_of(args.packed) == wide::Algorithm::winograd) return wide::Winograd<Vec>(args).run();
+  // 32 registers hold a small reduction's weights; the other tables have 16.
+  if (wide::has_few_steps(*static_cast<const wide::Plan*>(args.packed)))
+    return wide::FewSteps<Vec>(args).run();
   wide::Conv2d<Vec>(args).run();
 }
 

@@ -1,0 +1,123 @@
+// Convolutions whose whole reduction fits the registers: first layers of one to four channels.
+//
+// There the sums of a pixel take as long as the trip of blocks of them through memory, which conv2d.h makes;
+// so here the weights stay in registers, and a pixel goes from x to its codes at once.
+// Included inside a target region.
+#pragma once
+
+#include "kernels/wide/accumulate.h"
+
+namespace icepoint::wide {
+
+/// Kernel rows and steps of four bytes a row: with two vectors of channels they take 2 R C registers.
+inline bool has_few_steps(const Plan& plan) {
+  const bool few = plan.kernel_rows == 3 ? plan.chunks <= 4 : plan.kernel_rows == 5 && plan.chunks <= 2;
+  return few && plan.kind == WeightKind::i8 && plan.taps == 1 && plan.groups == 1 && plan.codes &&
+         !plan.prescale && !plan.has_residual;
+}
+
+template <class V>
+class FewSteps {
+ public:
+  explicit FewSteps(const Conv2dArgs& args)
+      : a_(args), g_(*args.g), plan_(*static_cast<const Plan*>(args.packed)) {}
+
+  void run() {
+    if (plan_.kernel_rows == 5) return plan_.chunks == 1 ? pools<5, 1>() : pools<5, 2>();
+    switch (plan_.chunks) {
+      case 1:
+        return pools<3, 1>();
+      case 2:
+        return pools<3, 2>();
+      case 3:
+        return pools<3, 3>();
+      default:
+        return pools<3, 4>();
+    }
+  }
+
+ private:
+  using Reg = typename V::Reg;
+  static constexpr int L = V::kLanes;
+
+  template <int R, int C>
+  void pools() {
+    plan_.max_pool ? rows<R, C, 2>() : rows<R, C, 1>();
+  }
+
+  template <int R, int C, int kDown>
+  void rows() {
+    const int64_t oh = g_.oh / kDown;
+    for (int64_t row = a_.begin; row < a_.end; ++row) {
+      const int64_t image = row / oh, y = row % oh;
+      const uint8_t* x[kDown][R];
+      for (int below = 0; below < kDown; ++below)
+        for (int r = 0; r < R; ++r)
+          x[below][r] = a_.x.at(
+              image,
+              (y * kDown + below) * g_.window.stride[0] + r * g_.window.dilation[0] - g_.window.padding[0],
+              -g_.window.padding[1]);
+      const uint8_t* packed = static_cast<const uint8_t*>(a_.packed) + sizeof(Plan);
+      for (int64_t oc = 0; oc < g_.oc; oc += 2 * L, packed += plan_.panel_bytes)
+        if (oc < a_.oc_end && oc + 2 * L > a_.oc_begin)
+          pixels<R, C, kDown>(x, *reinterpret_cast<const PairHead<V>*>(packed), oc,
+                              a_.y.at(image, y, 0) + oc);
+    }
+  }
+
+  template <int R, int C, int kDown>
+  void pixels(const uint8_t* const (&x)[kDown][R], const PairHead<V>& head, int64_t oc, uint8_t* y) const {
+    const auto* weights = reinterpret_cast<const uint8_t*>(&head + 1);
+    Reg w[R * C][2];
+    unrolled<R * C>([&](auto i) ICEPOINT_ALWAYS_INLINE {
+      w[i][0] = V::load(weights + 2 * i * V::Bytes::kBytes);
+      w[i][1] = V::load(weights + (2 * i + 1) * V::Bytes::kBytes);
+    });
+    const typename V::Scale first = head.scales.load(0), second = head.scales.load(1);
+    const Reg lo = V::splat8(plan_.lo), hi = V::splat8(plan_.hi);
+    const int64_t step = g_.window.stride[1] * a_.x.pixel;
+
+    // One pixel of y as int16; `at` bytes from the rows' first.
+    const auto code = [&](int64_t at) ICEPOINT_ALWAYS_INLINE {
+      Reg most[2];
+      unrolled<kDown * kDown>([&](auto p) ICEPOINT_ALWAYS_INLINE {
+        Reg sum[2] = {V::load(head.bias), V::load(head.bias + L)};
+        const int64_t from = at + p % kDown * step;
+        unrolled<R * C>([&](auto i) ICEPOINT_ALWAYS_INLINE {
+          const typename V::X four = V::splat_x(x[p / kDown][i / C] + from + i % C * 4);
+          sum[0] = V::dot(sum[0], four, w[i][0]);
+          sum[1] = V::dot(sum[1], four, w[i][1]);
+        });
+        most[0] = p == 0 ? sum[0] : V::max32(most[0], sum[0]);
+        most[1] = p == 0 ? sum[1] : V::max32(most[1], sum[1]);
+      });
+      return V::pack16(V::requantize(most[0], first), V::requantize(most[1], second));
+    };
+    const auto both = [&](Reg p, Reg q) ICEPOINT_ALWAYS_INLINE {
+      return V::min8(V::max8(V::unmix(V::pack8(p, q)), lo), hi);
+    };
+
+    const int64_t n = g_.ow / kDown, next = kDown * step;
+    const int begin = static_cast<int>(std::max(a_.oc_begin - oc, int64_t{0}));
+    const int end = static_cast<int>(std::min({a_.oc_end - oc, g_.oc - oc, int64_t{2 * L}}));
+    int64_t i = 0;
+    if (begin == 0 && end == 2 * L) {
+      for (; i + 2 <= n; i += 2, y += 2 * a_.y.pixel) {
+        const Reg codes = both(code(i * next), code(i * next + next));
+        V::store_low(y, codes);
+        V::store_high(y + a_.y.pixel, codes);
+      }
+    }
+    const typename V::Part part(begin, end);
+    for (; i < n; ++i, y += a_.y.pixel) {
+      const Reg one = code(i * next);
+      V::store_low(y, both(one, one), part);
+    }
+  }
+
+  const Conv2dArgs& a_;
+  const Conv2dGeometry& g_;
+  const Plan& plan_;
+};
+
+}  // namespace icepoint::wide
