@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
 from .modules import QModule
+from .modules.weighted import QWeighted
 
 
 def calibrate(model: nn.Module, calibration_data: Iterable[Any], max_batches: int | None = None) -> int:
@@ -33,7 +35,7 @@ def calibrate(model: nn.Module, calibration_data: Iterable[Any], max_batches: in
             "call quantize() again for new ones"
         )
     count = 0
-    with torch.no_grad():
+    with torch.no_grad(), _weights_at_rest(layers):
         for batch in calibration_data:
             if count == max_batches:
                 break
@@ -47,6 +49,19 @@ def calibrate(model: nn.Module, calibration_data: Iterable[Any], max_batches: in
     if count == 0:
         raise ValueError("calibrate: calibration_data held no batch; expected at least one")
     return count
+
+
+@contextlib.contextmanager
+def _weights_at_rest(layers: Iterable[QModule]) -> Iterator[None]:
+    """Folds and fake-quantizes each weight once and not once a batch, for one float copy of them."""
+    weighted = [layer for layer in layers if isinstance(layer, QWeighted)]
+    try:
+        for layer in weighted:
+            layer.keep_weights(True)
+        yield
+    finally:
+        for layer in weighted:
+            layer.keep_weights(False)
 
 
 def batch_input(batch: Any) -> torch.Tensor:

@@ -124,7 +124,7 @@ def _qparams_json(q: QParam) -> dict[str, Any]:
 def _stored_codes(codes: np.ndarray, bits: int, affine: bool) -> np.ndarray:
     """8 bits as they are (int8, or uint8 where affine); fewer packed, each row padded to a byte."""
     if bits == 8:
-        return codes.astype(np.uint8 if affine else np.int8)
+        return codes.astype(np.uint8 if affine else np.int8, copy=False)
     row = codes[0].size
     packed = _C.pack_codes(np.ascontiguousarray(codes, dtype=np.int32).reshape(-1), row, bits)
     return np.frombuffer(packed, np.uint8).reshape(len(codes), -1)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -17,11 +17,9 @@ from rich.table import Table
 from torch import nn
 
 from .capture import Missing, Reshape
-from .modules import QModule
+from .modules import QModule, QReLU
 from .modules.weighted import QWeighted
-
-if TYPE_CHECKING:
-    from .quantize import Stage
+from .stages import Stage, real
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,11 @@ class Report:
     def __str__(self) -> str:
         table = Table(caption=self._summary(), caption_justify="left")
         for i, title in enumerate(_TITLES):
-            table.add_column(title, justify="right" if i in (3, 6, 7) else "left")
+            # A layer's name is what weight_bits takes: it is shown whole.
+            table.add_column(title, justify="right" if i in (3, 6, 7) else "left", no_wrap=i == 0)
         for cells in self._cells():
             table.add_row(*cells)
-        out = Console(file=io.StringIO(), width=120)
+        out = Console(file=io.StringIO(), width=132)
         out.print(table)
         for item in self.missing:
             out.print(f"stays float: {item}", markup=False)
@@ -131,36 +130,38 @@ class Report:
 
 def make_report(stages: Sequence[Stage], missing: Sequence[Missing], sample: torch.Tensor) -> Report:
     """Runs the float steps and the integers side by side on `sample` and compares after each stage."""
-    from .quantize import run_stage
-
     rows = []
     with torch.no_grad():
-        x, y, q = sample, sample, None
+        floats, values = {0: sample}, {0: (sample, None)}
         for stage in stages:
-            for step in stage.steps:
-                x = step.module(x)
-            y, q = run_stage(stage, y, q)
-            real = y if q is None else q.dequantize_tensor(y)
-            rows.append(_row(stage, x, real))
+            xs = [floats[v] for v in stage.inputs]
+            for step in stage.steps:  # only the first one may take several
+                xs = [step.module(*xs)]
+            floats[stage.output] = x = xs[0]
+            values[stage.output] = stage.run([values[v] for v in stage.inputs])
+            rows.append(_row(stage, x, real(*values[stage.output])))
+            for value in stage.frees:
+                values.pop(value)
+                floats.pop(value)
     return Report(rows, missing, len(sample))
 
 
-def _row(stage: Stage, x: torch.Tensor, real: torch.Tensor) -> Row:
+def _row(stage: Stage, x: torch.Tensor, y: torch.Tensor) -> Row:
     layer = stage.layer
     weighted = layer if isinstance(layer, QWeighted) else None
     name = type(layer).__name__ if isinstance(layer, (QModule, Reshape)) else stage.steps[0].kind
-    if weighted is not None and weighted.activation:
-        name += f" + {weighted.activation}"
+    if getattr(layer, "activation", None) and not isinstance(layer, QReLU):
+        name += f" + {layer.activation}"
     return Row(
-        layer=stage.path,
+        layer=stage.name,
         computes=name,
         integer=isinstance(layer, (QModule, Reshape)),
         bits=layer.num_bits if isinstance(layer, QModule) else None,
         weight_bits=weighted.q_weight.num_bits if weighted else None,
         weights=weighted.q_weight.scheme if weighted else None,
         shape=tuple(x.shape[1:]),
-        macs=_macs(stage.steps[0].module, x),
-        sqnr_db=_sqnr_db(x, real),
+        macs=_macs(stage.steps[0].module, x) if stage.steps else 0,
+        sqnr_db=_sqnr_db(x, y),
     )
 
 

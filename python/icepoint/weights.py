@@ -15,6 +15,8 @@ from . import _C
 from .codes import check_num_bits, dequantize_tensor
 from .qparams import MAX_SCALE, MIN_SCALE, QParam
 
+_BLOCK = 1 << 20  # weights that are widened at a time: a copy of VGG16's largest layer would be 800 MB
+
 SCHEMES = ("per_channel", "per_tensor_affine", "per_channel_affine")
 
 
@@ -68,8 +70,10 @@ def choose_weight_qparams(
 def _weight_qparams(
     weight: torch.Tensor, bits: int, scheme: str, bias: torch.Tensor | None, scale_in: float | None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    # Least and greatest are exact in float32, so no double copy of a large weight is needed.
-    least, greatest = (v.double().numpy() for v in torch.aminmax(weight.detach().flatten(1), dim=1))
+    # Least and greatest are exact in float32, so no double copy of a large weight is needed. Two passes
+    # of amin and amax take a tenth of the time of one aminmax along a dimension.
+    rows = weight.detach().flatten(1)
+    least, greatest = (v.double().numpy() for v in (rows.amin(1), rows.amax(1)))
     if not (np.isfinite(least).all() and np.isfinite(greatest).all()):
         raise ValueError("weight: expected finite values, found NaN or infinity")
     floor = _scale_floor(bias, scale_in, len(least))
@@ -139,7 +143,7 @@ class WeightQParam:
         self.scales, self.zero_points = choose_weight_qparams(
             weight, self.num_bits, self.scheme, bias, scale_in
         )
-        self.min, self.max = float(weight.detach().min()), float(weight.detach().max())
+        self.min, self.max = (float(v) for v in torch.aminmax(weight.detach()))
 
     def _known(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.scales is None or self.zero_points is None:
@@ -206,12 +210,12 @@ def _prove_no_overflow(integers: dict[str, torch.Tensor], q_in: QParam) -> None:
     """Section 2 of docs/numerics.md: with x in 0..qmax every accumulator stays within int32."""
     rows = integers["codes"].flatten(1)
     zero_points = integers["zero_point"].expand(len(rows))
-    up, down = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
-    for c, (row, zero_point) in enumerate(
-        zip(rows, zero_points, strict=True)
-    ):  # a row at a time: little memory
-        centred = row.to(torch.int64) - zero_point
-        up[c], down[c] = int(centred.clamp(min=0).sum()), -int(centred.clamp(max=0).sum())
+    block = max(1, _BLOCK // rows.shape[1])
+    parts = []
+    for codes, zero_point in zip(rows.split(block), zero_points.split(block), strict=True):
+        centred = codes.to(torch.int32) - zero_point.unsqueeze(1)  # 9 bits; the sums are int64
+        parts.append((centred.clamp(min=0).sum(1), -centred.clamp(max=0).sum(1)))
+    up, down = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     above, below = q_in.qmax - q_in.zero_point, q_in.zero_point
     bias = integers["bias"].numpy().astype(np.int64) if "bias" in integers else np.zeros(len(rows), np.int64)
     for offset in (bias, np.zeros_like(bias)):

@@ -149,7 +149,8 @@ TEST(RuntimeDescribe, CountsTheTwoConvolutions) {
   EXPECT_EQ(first["fields"]["weight"]["dtype"], "I8");
   EXPECT_EQ(first["scale"].get<double>(), 0.25);
   EXPECT_EQ(json["totals"]["macs"], 4 * 2 * 9 * 36 + 3 * 4 * 9 * 36);
-  EXPECT_EQ(json["totals"]["arena_bytes"], 192 + 128);  // 144 and 108 codes, each on cache lines of its own
+  // 8 x 8 pixels of 4 channels, halo included, beside the input (8 x 8 x 2) or the output (6 x 6 x 3).
+  EXPECT_EQ(json["totals"]["arena_bytes"], 256 + 128);
   EXPECT_EQ(json["totals"]["packed_bytes"], model.weight_bytes());
   EXPECT_EQ(json["self_check"]["images"], 3);
   // The worst accumulator, by hand: |w| sums over each channel times the reach of the input.

@@ -112,7 +112,7 @@ class Branches(nn.Module):
 
     def forward(self, x):
         x = F.gelu(self.a(x))
-        x = x + self.b(x)
+        x = x - self.b(x)
         return torch.softmax(x.flatten(1), 1)
 
 
@@ -124,14 +124,13 @@ def test_the_whole_list_of_what_is_missing():
     assert "Branches has parts without an integer form" in lines[0]
     for operator, code, remedy in (
         ("gelu", "F.gelu(self.a(x))", "train with ReLU"),
-        ("add", "x + self.b(x)", "QAdd"),
+        ("sub", "x - self.b(x)", "QAdd"),
         ("softmax", "torch.softmax", "apply it to the float result"),
     ):
         (line,) = [line for line in lines if f". {operator} in" in line]
         assert code in line and "test_quantize_chain.py:" in line
         assert remedy in line.split("; ")[-1]
-    with pytest.raises(ValueError, match="no chain"):
-        icepoint.quantize(Branches().eval(), images(1, 0), [images(2, 0)], strict=False)
+    assert " conv2d in" not in text and len(lines) == 4
 
 
 class Several(nn.Module):

@@ -112,13 +112,19 @@ def test_what_has_no_scale_is_refused():
         icepoint.QConv2d(nn.Conv2d(1, 1, 1), weights=None)
 
 
-def test_an_accumulator_that_could_overflow_is_refused_with_its_channel():
-    """70,000 weights of 127 times codes up to 255 pass 2^31."""
-    linear = nn.Linear(70_000, 3, bias=False)
-    with torch.no_grad():
-        linear.weight.fill_(0.0)
-        linear.weight[2].fill_(1.0)
-    qfc = icepoint.QLinear(linear)
-    qfc(torch.ones(1, 70_000))
-    with pytest.raises(ValueError, match=r"QLinear.*channel 2.*int32"):
-        qfc.freeze()
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_accumulator_that_could_overflow_is_refused_with_its_channel(sign):
+    """66,311 weights of 127 times codes up to 255 fit 2^31, one more does not."""
+    most = (2**31 - 1) // (127 * 255)
+    for taps in (most, most + 1):
+        linear = nn.Linear(taps, 20, bias=False)
+        with torch.no_grad():
+            linear.weight.fill_(0.0)
+            linear.weight[17].fill_(sign)
+        qfc = icepoint.QLinear(linear)
+        qfc(torch.ones(1, taps))
+        if taps == most:
+            qfc.freeze()
+            continue
+        with pytest.raises(ValueError, match=r"QLinear.*channel 17.*int32"):
+            qfc.freeze()

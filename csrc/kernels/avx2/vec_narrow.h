@@ -26,7 +26,7 @@ struct NarrowVec : Vec {
   /// acc = dot(acc, x, w).
   static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) { acc = dot(acc, x, w); }
   /// Nothing here: where all registers are taken, a second load is the better choice.
-  static ICEPOINT_INLINE const W& hold(const W& w) { return w; }
+  static ICEPOINT_INLINE W hold(W w) { return w; }
 
   /// A piece from p[0] + at, the next from p[1] + at, ...
   template <int pieces>

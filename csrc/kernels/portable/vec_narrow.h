@@ -31,7 +31,7 @@ struct NarrowVec : Vec {
   /// acc = dot(acc, x, w).
   static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) { acc = dot(acc, x, w); }
   /// Nothing here: where all registers are taken, a second load is the better choice.
-  static ICEPOINT_INLINE const W& hold(const W& w) { return w; }
+  static ICEPOINT_INLINE W hold(W w) { return w; }
 
   template <int pieces>
   static ICEPOINT_INLINE Reg gather(const uint8_t* const* p, int64_t at) {

@@ -33,8 +33,8 @@ Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
   panel_channels = shape.panel_pairs * shape.pair_channels;
   panels = divide_up(group_oc, panel_channels);
   last_pairs = divide_up(group_oc - (panels - 1) * panel_channels, shape.pair_channels);
-  const int64_t pair_bytes =
-      shape.head_bytes + shape.rounds * kernel_rows * taps * chunks * shape.chunk_bytes;
+  const int64_t weight_bytes = shape.rounds * kernel_rows * taps * chunks * shape.chunk_bytes;
+  const int64_t pair_bytes = shape.head_bytes + divide_up(weight_bytes, 64) * 64;  // heads stay aligned
   panel_bytes = shape.panel_pairs * pair_bytes;
   last_bytes = last_pairs * pair_bytes;
 }

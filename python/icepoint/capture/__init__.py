@@ -1,6 +1,6 @@
-"""From a trained torch model to the chain of layers that it computes."""
+"""From a trained torch model to the graph of float modules that it computes."""
 
-from .chain import Chain, Missing, capture_chain
-from .steps import FloatCall, Reshape, Step
+from .graph import capture
+from .steps import Add, Captured, Concat, FloatCall, Missing, Mul, Reshape, Step
 
-__all__ = ["Chain", "FloatCall", "Missing", "Reshape", "Step", "capture_chain"]
+__all__ = ["Add", "Captured", "Concat", "FloatCall", "Missing", "Mul", "Reshape", "Step", "capture"]

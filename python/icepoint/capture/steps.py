@@ -1,35 +1,83 @@
-"""ATen operators as float modules: each supported operator of a captured graph becomes one Step."""
+"""What a captured graph is made of: steps, the values between them, float modules for what has no class."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-Arguments = dict[str, Any]
+
+@dataclass(frozen=True)
+class Input:
+    """Stands in an operator's arguments for its `index`-th tensor that is computed; `shape` has the batch."""
+
+    index: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Stands for the number of images, in a shape that an operator is called with."""
 
 
 @dataclass
 class Step:
-    """One layer of a chain: a float module that shares the model's own parameters.
+    """One float module of the graph; it shares the model's own parameters.
 
-    `kind` is the operator's short name, `path` the module that called it ("features.0", "" for the
-    model itself), `line` the user's source line.
+    `kind` is the operator's short name, `name` what a user calls the place ("features.0", or
+    "layer1.0.add" for an operator in a module's own forward), `line` the user's source line.
+    `inputs` are the numbers of the values that `module` takes, in order, `output` that of its result.
     """
 
     kind: str
+    name: str
+    line: str
     module: nn.Module
+    inputs: list[int]
+    output: int
+
+
+@dataclass(frozen=True)
+class Missing:
+    """An operator without an integer form: what, where in the model, on which line, why, and what helps."""
+
+    operator: str
     path: str
     line: str
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        where = self.path or "the model itself"
+        return f"{self.operator} in {where} ({self.line}): {self.reason}; {self.remedy}"
+
+
+@dataclass
+class Captured:
+    """A model as steps in an order in which they can run; value 0 is its input, named `input`.
+
+    Only what reaches `outputs` is in it. FloatCall stands for what is `missing`; where even that cannot
+    be, because a result is no batch, `broken` is set and the steps are not complete.
+    """
+
+    input: str
+    steps: list[Step]
+    outputs: list[int]
+    missing: list[Missing]
+    broken: bool
+
+
+class Unsupported(ValueError):
+    """Why an operator has no integer form here."""
 
 
 class Reshape(nn.Module):
     """(n, ...) to (n, *shape), in the logical order."""
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: Sequence[int]):
         super().__init__()
         self.shape = tuple(shape)
 
@@ -40,150 +88,53 @@ class Reshape(nn.Module):
         return f"shape={self.shape}"
 
 
+class Add(nn.Module):
+    """a + b, with torch's broadcasting."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a + b
+
+
+class Mul(nn.Module):
+    """a * b, with torch's broadcasting."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * b
+
+
+class Concat(nn.Module):
+    """Tensors joined along `axis`, which is not the batch."""
+
+    def __init__(self, axis: int):
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        return torch.cat(xs, self.axis)
+
+
 class FloatCall(nn.Module):
     """An operator that has no integer form here, called as it was captured."""
 
-    def __init__(self, target: Callable[..., torch.Tensor], arguments: Arguments, x_name: str):
+    def __init__(self, target: Callable[..., torch.Tensor], arguments: dict[str, Any]):
         super().__init__()
-        self.target, self.arguments, self.x_name = target, arguments, x_name
+        self.target, self.arguments = target, arguments
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.target(**{**self.arguments, self.x_name: x})
+    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
+        return self.target(**_filled(self.arguments, xs))
 
     def extra_repr(self) -> str:
         return str(self.target)
 
 
-class Unsupported(ValueError):
-    """Why an operator has no integer form here."""
-
-
-def _shell(make: Callable[[], nn.Module], **tensors: torch.Tensor | None) -> nn.Module:
-    """A module around existing tensors: parameters and buffers are shared, nothing is allocated."""
-    with torch.device("meta"):
-        module = make()
-    for name, tensor in tensors.items():
-        if tensor is not None and not isinstance(tensor, torch.Tensor):
-            raise Unsupported(
-                f"its {name} is computed in forward; only the model's own parameters are followed"
-            )
-        if name in module._buffers:
-            module._buffers[name] = tensor
-        else:
-            module._parameters[name] = tensor
-    return module.eval()
-
-
-def conv2d(a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    weight, bias = a["weight"], a["bias"]
-    if not isinstance(weight, torch.Tensor):
-        raise Unsupported("its weight is computed in forward; only the model's own parameters are followed")
-    out_channels, in_channels = weight.shape[0], weight.shape[1] * a["groups"]
-    return _shell(
-        lambda: nn.Conv2d(
-            in_channels, out_channels, tuple(weight.shape[2:]), _pair(a["stride"]),
-            a["padding"] if isinstance(a["padding"], str) else _pair(a["padding"]),
-            _pair(a["dilation"]), a["groups"], bias is not None,
-        ),
-        weight=weight, bias=bias,
-    )  # fmt: skip
-
-
-def linear(a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    weight, bias = a["weight"], a["bias"]
-    if not isinstance(weight, torch.Tensor):
-        raise Unsupported("its weight is computed in forward; only the model's own parameters are followed")
-    return _shell(
-        lambda: nn.Linear(weight.shape[1], weight.shape[0], bias is not None), weight=weight, bias=bias
-    )
-
-
-def batch_norm(a: Arguments, shape: tuple[int, ...]) -> nn.Module:
-    if a["training"]:
-        raise Unsupported("it normalizes by the batch's own statistics; call eval() on the model first")
-    if len(shape) != 4:
-        raise Unsupported(f"it normalizes a tensor of rank {len(shape)}; integers have (n, c, h, w) only")
-    affine = a["weight"] is not None
-    return _shell(
-        lambda: nn.BatchNorm2d(shape[1], a["eps"], affine=affine),
-        weight=a["weight"], bias=a["bias"], running_mean=a["running_mean"], running_var=a["running_var"],
-    )  # fmt: skip
-
-
-def relu(_a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    return nn.ReLU()
-
-
-def relu6(a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    if (a.get("min_val", 0.0), a.get("max_val", 6.0)) != (0.0, 6.0):
-        raise Unsupported(f"it clamps to {a['min_val']}..{a['max_val']}; ReLU and ReLU6 are supported")
-    return nn.ReLU6()
-
-
-def sigmoid(_a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    return nn.Sigmoid()
-
-
-def max_pool2d(a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    stride = a["stride"] or a["kernel_size"]
-    return nn.MaxPool2d(
-        _pair(a["kernel_size"]),
-        _pair(stride),
-        _pair(a["padding"]),
-        _pair(a["dilation"]),
-        ceil_mode=a["ceil_mode"],
-    )
-
-
-def avg_pool2d(a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    return nn.AvgPool2d(
-        _pair(a["kernel_size"]), _pair(a["stride"] or a["kernel_size"]), _pair(a["padding"]),
-        a["ceil_mode"], a["count_include_pad"], a["divisor_override"],
-    )  # fmt: skip
-
-
-def adaptive_avg_pool2d(a: Arguments, _shape: tuple[int, ...]) -> nn.Module:
-    return nn.AdaptiveAvgPool2d(_pair(a["output_size"]))
-
-
-def reshape(_a: Arguments, shape: tuple[int, ...]) -> nn.Module:
-    if not 2 <= len(shape) <= 4:
-        raise Unsupported(f"it makes the shape {shape}; integers have 1 to 3 dimensions behind n")
-    return Reshape(shape[1:])
-
-
-def nothing(_a: Arguments, _shape: tuple[int, ...]) -> None:
-    """Dropout in eval mode, and what only copies."""
-    return None
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return (values[0], values[0]) if len(values) == 1 else (values[0], values[1])
-
-
-#: The short name and the builder of every supported operator: builder(arguments, result's shape).
-BUILDERS: dict[str, Callable[[Arguments, tuple[int, ...]], nn.Module | None]] = {
-    "conv2d": conv2d,
-    "linear": linear,
-    "batch_norm": batch_norm,
-    "relu": relu,
-    "relu6": relu6,
-    "hardtanh": relu6,
-    "sigmoid": sigmoid,
-    "max_pool2d": max_pool2d,
-    "avg_pool2d": avg_pool2d,
-    "adaptive_avg_pool2d": adaptive_avg_pool2d,
-    "flatten": reshape,
-    "view": reshape,
-    "reshape": reshape,
-    "_unsafe_view": reshape,
-    "squeeze": reshape,
-    "unsqueeze": reshape,
-    "dropout": nothing,
-    "feature_dropout": nothing,
-    "contiguous": nothing,
-    "clone": nothing,
-    "detach": nothing,
-    "alias": nothing,
-}
+def _filled(value: Any, xs: Sequence[torch.Tensor]) -> Any:
+    """`value` with each Input replaced by its tensor, and Batch by the number of images."""
+    if isinstance(value, Input):
+        return xs[value.index]
+    if isinstance(value, Batch):
+        return len(xs[0])
+    if isinstance(value, dict):
+        return {key: _filled(item, xs) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_filled(item, xs) for item in value)
+    return value

@@ -4,6 +4,7 @@ from .activation import QReLU, QReLU6, QSigmoid
 from .arithmetic import QAdd, QConcat, QMul
 from .base import QModule
 from .batchnorm import QBatchNorm2d
+from .border import QInput
 from .conv import QConv2d
 from .fused import QConvBNReLU
 from .linear import QDense, QLinear
@@ -18,6 +19,7 @@ __all__ = [
     "QConv2d",
     "QConvBNReLU",
     "QDense",
+    "QInput",
     "QLinear",
     "QMaxPooling2d",
     "QModule",

@@ -11,7 +11,7 @@ from ..graph import GraphBuilder
 from ..qparams import QParam
 from ..tracing import traced
 from .base import QModule
-from .weighted import activation_range
+from .clamps import activation_range
 
 
 class QReLU(QModule):

@@ -12,6 +12,7 @@ from ..graph import GraphBuilder
 from ..qparams import QParam
 from ..tracing import layer_path, traced
 from .base import QModule
+from .clamps import activated, activation_range, check_activation
 
 
 class _QJoin(QModule):
@@ -75,10 +76,25 @@ def _spread_first(shape_a: Sequence[int], shape_b: Sequence[int]) -> bool:
 
 
 class QAdd(_QJoin):
-    """a + b, requantized to q_out; one of them may be (n, c, 1, 1) over (n, c, h, w)."""
+    """a + b, requantized to q_out; one of them may be (n, c, 1, 1) over (n, c, h, w).
+
+    With activation="relu" or "relu6" q_out observes behind the activation: no code is spent on what it
+    removes.
+    """
+
+    def __init__(
+        self,
+        has_qout: bool = True,
+        num_bits: int = 8,
+        activation: str | None = None,
+        *,
+        qo: bool | None = None,
+    ):
+        super().__init__(has_qout, num_bits, qo=qo)
+        self.activation = check_activation(activation)
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return self._see_output(a + b)
+        return self._see_output(activated(a + b, self.activation))
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
         a, b = (q.scale / self.q_out.scale for q in self.q_ins)
@@ -97,16 +113,18 @@ class QAdd(_QJoin):
         """int32 codes of both inputs to int32 codes of q_out."""
         codes = self._all_bytes((a, b))
         (i, j), (first, second) = self._order(a.shape, b.shape)
+        low, high = activation_range(self.activation, self.q_out)
         y = torch.ops.icepoint.qadd(
             codes[i], self.q_ins[i].zero_point, first, codes[j], self.q_ins[j].zero_point, second,
-            int(self.integers["shift"]), self.q_out.zero_point, 0, self.q_out.qmax,
+            int(self.integers["shift"]), self.q_out.zero_point, low, high,
         )  # fmt: skip
         return y.to(torch.int32)
 
     def emit(self, graph: GraphBuilder, name: str, inputs: list[int]) -> int:
         order, (first, second) = self._order(*(graph.values[i].shape for i in inputs))
         fields = {"a_multiplier": first, "b_multiplier": second, "shift": int(self.integers["shift"])}
-        fields |= {"lo": 0, "hi": self.q_out.qmax}
+        low, high = activation_range(self.activation, self.q_out)
+        fields |= {"lo": low, "hi": high}
         return graph.add("qadd", name, [inputs[i] for i in order], fields, q=self.q_out)
 
 

@@ -10,6 +10,7 @@ from .. import _C
 from ..graph import GraphBuilder
 from ..tracing import traced
 from .base import QModule
+from .clamps import activated, activation_range, check_activation
 
 
 def check_batchnorm(bn: nn.Module, who: str) -> None:
@@ -39,7 +40,8 @@ def gain_and_offset(bn: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
 class QBatchNorm2d(QModule):
     """An nn.BatchNorm2d that cannot be folded: y = clamp(zy + ((x - zx) m + b + 2^(s-1) >> s)) a channel.
 
-    Its running statistics are read as in eval mode, and never moved.
+    Its running statistics are read as in eval mode, and never moved. With activation="relu" or
+    "relu6" q_out observes behind the activation.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class QBatchNorm2d(QModule):
         has_qin: bool = False,
         has_qout: bool = True,
         num_bits: int = 8,
+        activation: str | None = None,
         *,
         qi: bool | None = None,
         qo: bool | None = None,
     ):
         super().__init__(has_qin, has_qout, num_bits, qi=qi, qo=qo)
         check_batchnorm(bn_module, "QBatchNorm2d")
+        self.activation = check_activation(activation)
         self.bn_module = bn_module
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -67,7 +71,7 @@ class QBatchNorm2d(QModule):
             training=False,
             eps=bn.eps,
         )
-        return self._see_output(y)
+        return self._see_output(activated(y, self.activation))
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
         check_settled(self.bn_module)
@@ -96,9 +100,10 @@ class QBatchNorm2d(QModule):
         i = self.integers
         y = torch.ops.icepoint.qaffine(
             self._bytes(x, self.q_in), self.q_in.zero_point, i["multiplier"], i["offset"], i["shift"],
-            self.q_out.zero_point, 0, self.q_out.qmax,
+            self.q_out.zero_point, *activation_range(self.activation, self.q_out),
         )  # fmt: skip
         return y.to(torch.int32)
 
     def emit(self, graph: GraphBuilder, name: str, inputs: list[int]) -> int:
-        return graph.add("qaffine", name, inputs, {"lo": 0, "hi": self.q_out.qmax}, self.integers, self.q_out)
+        low, high = activation_range(self.activation, self.q_out)
+        return graph.add("qaffine", name, inputs, {"lo": low, "hi": high}, self.integers, self.q_out)

@@ -18,6 +18,7 @@ class QConv2d(QWeighted):
     `weights`: "per_channel" (symmetric), "per_tensor_affine" (the notebook's) or
     "per_channel_affine". As in the notebook q_out observes the convolution's own output, a QReLU
     comes behind it; with activation="relu" (or "relu6") it observes behind the activation instead.
+    `num_bits` are those of the codes in and out, and of the weights unless `weight_bits` says otherwise.
 
     >>> qconv = QConv2d(nn.Conv2d(1, 4, 3)); _ = qconv(torch.randn(8, 1, 9, 9)); qconv.freeze()
     >>> qconv.quantize_inference(qconv.q_in.quantize_tensor(torch.randn(2, 1, 9, 9))).shape
@@ -33,10 +34,11 @@ class QConv2d(QWeighted):
         weights: str = "per_channel",
         activation: str | None = None,
         *,
+        weight_bits: int | None = None,
         qi: bool | None = None,
         qo: bool | None = None,
     ):
-        super().__init__(has_qin, has_qout, num_bits, weights, activation, qi, qo)
+        super().__init__(has_qin, has_qout, num_bits, weights, activation, weight_bits, qi, qo)
         if not isinstance(conv_module, nn.Conv2d):
             raise ValueError(f"QConv2d: expected an nn.Conv2d, found {type(conv_module).__name__}")
         conv_padding(conv_module)  # refuses what integers cannot pad, at once

@@ -28,11 +28,15 @@ class QConvBNReLU(QConv2d):
         relu: bool = True,
         *,
         activation: str | None = None,
+        weight_bits: int | None = None,
         qi: bool | None = None,
         qo: bool | None = None,
     ):
         activation = activation if activation is not None else ("relu" if relu else None)
-        super().__init__(conv_module, has_qin, has_qout, num_bits, weights, activation, qi=qi, qo=qo)
+        super().__init__(
+            conv_module, has_qin, has_qout, num_bits, weights, activation,
+            weight_bits=weight_bits, qi=qi, qo=qo,
+        )  # fmt: skip
         check_batchnorm(bn_module, "QConvBNReLU")
         if bn_module.num_features != conv_module.out_channels:
             raise ValueError(

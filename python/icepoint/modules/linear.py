@@ -28,10 +28,11 @@ class QLinear(QWeighted):
         weights: str = "per_channel",
         activation: str | None = None,
         *,
+        weight_bits: int | None = None,
         qi: bool | None = None,
         qo: bool | None = None,
     ):
-        super().__init__(has_qin, has_qout, num_bits, weights, activation, qi, qo)
+        super().__init__(has_qin, has_qout, num_bits, weights, activation, weight_bits, qi, qo)
         if not isinstance(fc_module, nn.Linear):
             raise ValueError(f"QLinear: expected an nn.Linear, found {type(fc_module).__name__}")
         self.fc_module = fc_module

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from ..qparams import QParam
+from ..codes import check_num_bits
 from ..tracing import layer_path
 from ..weights import WeightQParam, integers_of_weights
 from .base import QModule
-
-ACTIVATIONS = (None, "relu", "relu6")
+from .clamps import activated, activation_range, check_activation
 
 
 class QWeighted(QModule):
@@ -29,14 +27,16 @@ class QWeighted(QModule):
         num_bits: int,
         weights: str,
         activation: str | None,
+        weight_bits: int | None,
         qi: bool | None,
         qo: bool | None,
     ):
         super().__init__(has_qin, has_qout, num_bits, qi=qi, qo=qo)
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: expected one of {ACTIVATIONS}, found {activation!r}")
-        self.activation = activation
-        self.q_weight = WeightQParam(self.num_bits, weights)
+        self.activation = check_activation(activation)
+        bits = self.num_bits if weight_bits is None else check_num_bits(weight_bits, "weight_bits")
+        self.q_weight = WeightQParam(bits, weights)
+        self._keeps_weights = False
+        self._kept: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight and the bias (float32, or float64 where BatchNorm was folded), with gradients."""
@@ -59,20 +59,29 @@ class QWeighted(QModule):
         """float32 in and out: observes and fake-quantizes the weights; once frozen, simulates x and y too."""
         self._check_shape(x)
         x = self._see_input(x)
+        weight, bias = self._fake_weights() if self._kept is None else self._kept
+        # The integers stand for float32: autocast would observe another network's ranges.
+        with torch.autocast("cpu", enabled=False):
+            y = self.compute(x, weight, bias)
+        return self._see_output(activated(y, self.activation))
+
+    def _fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The float32 weight, fake-quantized, and the bias."""
         weight, bias = self.float_weights()
+        scale_in = self.q_in.scale if hasattr(self, "q_in") else None
         if not self.frozen:
-            scale_in = self.q_in.scale if hasattr(self, "q_in") else None
             try:
                 self.q_weight.update(weight, bias, scale_in)
             except ValueError as error:
                 raise ValueError(f"{layer_path(self)}: {error}") from error
-        fake = self.q_weight.fake_quantize(weight)
-        # The integers stand for float32: autocast would observe another network's ranges.
-        with torch.autocast("cpu", enabled=False):
-            y = self.compute(x, fake, None if bias is None else bias.to(weight.dtype))
-        if self.activation is not None:
-            y = F.relu(y) if self.activation == "relu" else F.relu6(y)
-        return self._see_output(y)
+        fake = self.q_weight.fake_quantize(weight), None if bias is None else bias.to(weight.dtype)
+        if self._keeps_weights and scale_in is None:  # else the next batch may move the scale
+            self._kept = fake
+        return fake
+
+    def keep_weights(self, keep: bool) -> None:
+        """Whether fake-quantized weights stay from one forward to the next: the float ones are at rest."""
+        self._keeps_weights, self._kept = keep, None
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
         weight, bias = self.float_weights()
@@ -115,16 +124,3 @@ class QWeighted(QModule):
             self.q_weight.load(state["q_weight"])
         except ValueError as error:
             raise ValueError(f"{layer_path(self)}: {error}") from error
-
-
-def activation_range(activation: str | None, q: QParam) -> tuple[int, int]:
-    """Section 3 of docs/numerics.md: 0..qmax, from the zero point for ReLU, up to quantize(6) for ReLU6.
-
-    >>> activation_range("relu6", QParam.of_range(-1.0, 9.2))
-    (25, 175)
-    """
-    low = 0 if activation is None else q.zero_point
-    high = q.qmax
-    if activation == "relu6":
-        high = int(q.quantize_tensor(torch.tensor([6.0], dtype=torch.float32)))
-    return low, high

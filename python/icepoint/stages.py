@@ -1,0 +1,179 @@
+"""From captured float steps to stages of integers: what fuses, and where float becomes codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from .bits import WeightBits
+from .capture import Add, Captured, Concat, Mul, Reshape, Step
+from .modules import (
+    QAdaptiveAvgPool2d,
+    QAdd,
+    QAvgPool2d,
+    QBatchNorm2d,
+    QConcat,
+    QConv2d,
+    QConvBNReLU,
+    QInput,
+    QLinear,
+    QMaxPooling2d,
+    QModule,
+    QMul,
+    QReLU,
+    QReLU6,
+    QSigmoid,
+)
+from .qparams import QParam
+
+Value = tuple[torch.Tensor, QParam | None]  # codes and what they mean, or floats and None
+
+
+@dataclass
+class Stage:
+    """What one or several steps became: `layer` is a QModule, a Reshape, or a float module left over.
+
+    `inputs` and `output` are numbers of values; `frees` are those that no later stage reads. The QInput
+    of a float value has no steps, and its output a number of its own.
+    """
+
+    name: str
+    layer: nn.Module
+    steps: list[Step]
+    inputs: list[int]
+    output: int
+    frees: list[int] = field(default_factory=list)
+
+    def run(self, values: Sequence[Value]) -> Value:
+        """The stage in quantize_inference; dequantizes for a layer that stays float."""
+        layer = self.layer
+        if isinstance(layer, QModule):
+            y = layer.quantize_inference(*(x for x, _ in values))
+            return y, layer.q_in if layer.keeps_qparams else layer.q_out
+        if isinstance(layer, Reshape):
+            return layer(values[0][0]), values[0][1]
+        return layer(*(real(*value) for value in values)), None
+
+
+def real(x: torch.Tensor, q: QParam | None) -> torch.Tensor:
+    """The float tensor that a value stands for."""
+    return x if q is None else q.dequantize_tensor(x)
+
+
+def stages_of(captured: Captured, num_bits: int, weights: str, weight_bits: WeightBits) -> list[Stage]:
+    """Every step in one stage: BatchNorm folds into the convolution before it, ReLU into what computes."""
+    return _Builder(captured, num_bits, weights, weight_bits).build()
+
+
+class _Builder:
+    def __init__(self, captured: Captured, num_bits: int, weights: str, weight_bits: WeightBits):
+        self.captured, self.num_bits, self.weights, self.weight_bits = (
+            captured,
+            num_bits,
+            weights,
+            weight_bits,
+        )
+        self.readers: dict[int, list[Step | None]] = {value: [None] for value in captured.outputs}
+        for step in captured.steps:
+            for value in step.inputs:
+                self.readers.setdefault(value, []).append(step)
+        self.stages: list[Stage] = []
+        self.codes: dict[int, int] = {}  # a value -> the number of its codes: its own, or that of its QInput
+
+    def build(self) -> list[Stage]:
+        taken: set[int] = set()
+        for step in self.captured.steps:
+            if step.output in taken:
+                continue
+            if self._is_integer(step):
+                inputs = [self._codes(value) for value in step.inputs]
+                layer, steps = self._layer(step)
+                self.codes[steps[-1].output] = steps[-1].output
+                taken.update(s.output for s in steps)
+            else:
+                inputs, layer, steps = step.inputs, step.module, [step]
+            self._append(step.name, layer, steps, inputs, steps[-1].output)
+        self.weight_bits.check_used()
+        self._mark_last_reads()
+        return self.stages
+
+    def _is_integer(self, step: Step) -> bool:
+        return type(step.module) in _LAYERS or (isinstance(step.module, Reshape) and self._moves_codes(step))
+
+    def _moves_codes(self, step: Step) -> bool:
+        """Whether a reshape is of codes, or of a float value that becomes codes sooner or later."""
+        value, readers = step.inputs[0], self.readers[step.output]
+        if value in self.codes or (value == 0 and None in readers):
+            return True
+        return any(reader is not None and self._is_integer(reader) for reader in readers)
+
+    def _codes(self, value: int) -> int:
+        """The number of a value's codes; quantizes a float value where it is first read."""
+        if value not in self.codes:
+            names = {0: self.captured.input} | {s.output: f"{s.name}.codes" for s in self.captured.steps}
+            self.codes[value] = -1 - value  # no step has it
+            self._append(names[value], QInput(self.num_bits), [], [value], self.codes[value])
+        return self.codes[value]
+
+    def _layer(self, step: Step) -> tuple[nn.Module, list[Step]]:
+        """The layer of a step and of the steps behind it that it swallows."""
+        if isinstance(step.module, Reshape):
+            return step.module, [step]
+        steps, options = [step], {"num_bits": self.num_bits}
+        if isinstance(step.module, (nn.Conv2d, nn.Linear)):
+            options |= {"weights": self.weights, "weight_bits": self.weight_bits.of(step.name)}
+        if isinstance(step.module, nn.Conv2d):
+            steps += self._only_reader(steps[-1], nn.BatchNorm2d)
+        if isinstance(step.module, _ACTIVATED):
+            steps += self._only_reader(steps[-1], nn.ReLU, nn.ReLU6)
+            last = steps[-1].module
+            options["activation"] = {nn.ReLU: "relu", nn.ReLU6: "relu6"}.get(type(last))
+        if len(steps) > 1 and isinstance(steps[1].module, nn.BatchNorm2d):
+            options |= {"has_qin": False, "relu": False}
+            return QConvBNReLU(step.module, steps[1].module, **options), steps
+        return _LAYERS[type(step.module)](step.module, options), steps
+
+    def _only_reader(self, step: Step, *kinds: type[nn.Module]) -> list[Step]:
+        """The only step that reads the result of `step`, where it is of these kinds; else nothing."""
+        readers = self.readers[step.output]
+        return [r for r in readers if len(readers) == 1 and r is not None and isinstance(r.module, kinds)]
+
+    def _append(
+        self, name: str, layer: nn.Module, steps: list[Step], inputs: Sequence[int], output: int
+    ) -> None:
+        names = {stage.name for stage in self.stages}
+        if name in names:  # a module or a line that runs several times
+            name = next(f"{name}_{k}" for k in range(2, len(names) + 3) if f"{name}_{k}" not in names)
+        self.stages.append(Stage(name, layer, steps, list(inputs), output))
+
+    def _mark_last_reads(self) -> None:
+        seen = set(self.captured.outputs)
+        for stage in reversed(self.stages):
+            stage.frees = sorted(set(stage.inputs) - seen)
+            seen.update(stage.inputs)
+
+
+#: Whose output may be cut by a ReLU or ReLU6 behind it.
+_ACTIVATED = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, Add)
+
+Options = dict[str, Any]  # num_bits and, where the layer has them, weights, weight_bits, activation
+
+#: What computes with integers: the float module's class, and (module, options) to the layer.
+_LAYERS: dict[type[nn.Module], Callable[[Any, Options], QModule]] = {
+    nn.Conv2d: lambda m, o: QConv2d(m, has_qin=False, **o),
+    nn.Linear: lambda m, o: QLinear(m, has_qin=False, **o),
+    nn.BatchNorm2d: lambda m, o: QBatchNorm2d(m, **o),
+    nn.ReLU: lambda m, o: QReLU(**o),
+    nn.ReLU6: lambda m, o: QReLU6(**o),
+    nn.Sigmoid: lambda m, o: QSigmoid(**o),
+    nn.MaxPool2d: lambda m, o: QMaxPooling2d(m, **o),
+    nn.AvgPool2d: lambda m, o: QAvgPool2d(m, **o),
+    nn.AdaptiveAvgPool2d: lambda m, o: QAdaptiveAvgPool2d(m, **o),
+    Add: lambda m, o: QAdd(**o),
+    Mul: lambda m, o: QMul(**o),
+    Concat: lambda m, o: QConcat(m.axis, **o),
+}
