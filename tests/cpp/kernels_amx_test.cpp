@@ -2,7 +2,6 @@
 // ones wherever it has the AVX-512 VNNI that stores their sums.
 #include "conv2d_cases.h"
 #include "emulated_tiles.h"
-#include "kernels/amx/multiply.h"
 #include "kernels/amx/permission.h"
 #include "kernels/amx/tiling.h"
 #include "kernels/cpu.h"

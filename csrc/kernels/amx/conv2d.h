@@ -4,6 +4,7 @@
 // target region.
 #pragma once
 
+#include "kernels/amx/multiply.h"
 #include "kernels/amx/store.h"
 #include "kernels/amx/weights.h"
 
@@ -12,7 +13,7 @@ namespace icepoint::amx {
 inline constexpr int64_t kL1Panel = 20 << 10;   // weights that stay in L1 (48 KiB) beside pixels and sums
 inline constexpr int64_t kL2Weights = 1 << 20;  // of L2 (2 MiB)
 inline constexpr int64_t kL2Pixels = 512 << 10;
-inline constexpr int64_t kPart = 4;  // pixels that are stored at once, or a multiple
+inline constexpr int64_t kPart = 8;  // pixels that are stored at once, or a multiple
 
 template <class Tiles>
 class Conv2d {
@@ -45,8 +46,8 @@ class Conv2d {
  private:
   void run(const Conv2dArgs& strip) {
     tiling_ = choose_tiling(strip, plan_.max_pool);
-    const int64_t lines = tiling_.pitch > 0 ? 1 : strip.end - strip.begin;
-    tall_ = !one_panel_ && (tiling_.rows < kTileRows || lines * a_.g->ow > 2 * kTileRows);
+    const int64_t line = tiling_.pitch > 0 ? tiling_.pitch : a_.g->ow;
+    tall_ = !one_panel_ && (strip.end - strip.begin) * line * (plan_.max_pool ? 2 : 1) > 2 * tiling_.rows;
     Tiles::configure(tile_config(static_cast<int>(tiling_.rows), first_weights(tall_)));
     for (int64_t group = 0; group < plan_.groups; ++group) {
       const int64_t first = std::clamp<int64_t>(a_.oc_begin - group * plan_.group_oc, 0, plan_.group_oc);
@@ -119,7 +120,8 @@ class Conv2d {
     const int64_t at_once = weights_.at_once(steps_);
     for (int64_t step = 0; step < steps_; step += at_once) {
       const int64_t steps = std::min(at_once, steps_ - step);
-      B::add(x, walk, weights_.get(head, step, steps) + 64 * half, steps, [this] { pending_.store(part_); });
+      walk = B::add(x, walk, weights_.get(head, step, steps) + 64 * half, steps,
+                    [this] { return pending_.store(part_); });
     }
     B::store(acc + 16 * half);
   }

@@ -1,11 +1,9 @@
 // Sums of a block of M tiles of pixels by N tiles of channels, in registers 0 .. M N - 1.
 //
 // Every register is filled again right behind its last use, so that loads (8 to 10 cycles from L1, 21 to 25
-// from L2) run beside the products (16 cycles). `between` is called after each step of 64 k: the place for
-// work that needs no tiles.
+// from L2) run beside the products (16 cycles). `between` is called after each step of 64 k, until it
+// returns false: the place for work that needs no tiles. Included inside a target region.
 #pragma once
-
-#include "kernels/amx/tile.h"
 
 namespace icepoint::amx {
 
@@ -19,7 +17,8 @@ class Walk {
   struct Axis {
     int64_t count, pitch;
   };
-  Walk(Axis rows, Axis taps, int64_t chunks) : rows_(rows), taps_(taps), chunks_(chunks), left_(chunks) {}
+  Walk(Axis rows, Axis taps, int64_t chunks)
+      : row_pitch_(rows.pitch), taps_(taps), chunks_(chunks), left_(chunks), taps_left_(taps.count) {}
 
   int64_t offset() const { return offset_; }
 
@@ -27,13 +26,15 @@ class Walk {
     offset_ += kStep;
     if (--left_ > 0) return;
     left_ = chunks_;
-    if (++tap_ == taps_.count) tap_ = 0, row_ += rows_.pitch;
-    offset_ = row_ + tap_ * taps_.pitch;
+    tap_ += taps_.pitch;
+    if (--taps_left_ == 0) taps_left_ = taps_.count, row_ += row_pitch_, tap_ = row_;
+    offset_ = tap_;
   }
 
  private:
-  Axis rows_, taps_;
-  int64_t chunks_, left_, tap_ = 0, row_ = 0, offset_ = 0;
+  int64_t row_pitch_;
+  Axis taps_;
+  int64_t chunks_, left_, taps_left_, row_ = 0, tap_ = 0, offset_ = 0;
 };
 
 /// The pixels of a block: where each tile's window begins, and the bytes between two pixels of a tile.
@@ -61,20 +62,23 @@ struct Block {
     if constexpr (M * N > 3) start_one<3>(bias);
   }
 
-  /// Adds `steps` steps; `walk` is left behind them.
+  /// Adds `steps` steps and returns the walk behind them. By value: what lies in memory is read again behind
+  /// every asm.
   template <class Between>
-  static void add(const Pixels& x, Walk& walk, const uint8_t* w, int64_t steps, Between&& between) {
+  static Walk add(Pixels x, Walk walk, const uint8_t* w, int64_t steps, const Between& between) {
     begin(x, walk.offset(), w);
-    for (int64_t step = 1; step < steps; ++step) {
+    bool busy = true;
+    for (int64_t left = steps - 1; left > 0; --left) {
       const int64_t offset = walk.offset();
       walk.advance();
       w += kPanelStep;
       one<true>(x, offset, walk.offset(), w);
-      between();
+      if (busy) busy = between();
     }
     one<false>(x, walk.offset(), 0, w);
     walk.advance();
-    between();
+    if (busy) between();
+    return walk;
   }
 
   /// Sum (pixel p, channel c) to to[32 p + c], tiles of pixels 16 apart.

@@ -1,8 +1,8 @@
 // Convolution of the amx table: on tiles where they win, else the avx512vnni table's; one packed form for
 // both.
 #include "kernels/amx/choice.h"
-#include "kernels/amx/multiply.h"
 #include "kernels/amx/table.h"
+#include "kernels/amx/tile.h"
 #include "kernels/amx/tiling.h"
 #include "kernels/avx512vnni/table.h"
 #include "kernels/wide/narrow_table.h"

@@ -94,8 +94,8 @@ class Pending {
     at_ = 0, done_ = 0, left_ = runs.pixels();
   }
 
-  /// Stores so many pixels, or those that are left.
-  void store(int64_t pixels) {
+  /// Stores so many pixels, or those that are left; whether there are more.
+  bool store(int64_t pixels) {
     while (pixels > 0 && left_ > 0) {
       const Run& run = (*runs_)[at_];
       const int64_t n = std::min(pixels, run.pixels - done_);
@@ -107,6 +107,7 @@ class Pending {
       pixels -= n, left_ -= n, done_ += n;
       if (done_ == run.pixels) ++at_, done_ = 0;
     }
+    return left_ > 0;
   }
 
  private:

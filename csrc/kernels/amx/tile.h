@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "kernels/target.h"
+
 namespace icepoint::amx {
 
 /// What LDTILECFG reads.
@@ -32,31 +34,33 @@ inline TileConfig tile_config(int rows, int first_weights) {
 
 struct Tiles {
   /// Zeroes all tiles too; 180 to 350 cycles, so once a call.
-  static void configure(const TileConfig& config) { asm volatile("ldtilecfg %0" : : "m"(config) : "memory"); }
+  static ICEPOINT_INLINE void configure(const TileConfig& config) {
+    asm volatile("ldtilecfg %0" : : "m"(config) : "memory");
+  }
 
   /// Back to the state in which a thread switch saves no tiles, and which other libraries expect.
-  static void release() { asm volatile("tilerelease" : : : "memory"); }
+  static ICEPOINT_INLINE void release() { asm volatile("tilerelease" : : : "memory"); }
 
   template <int tile>
-  static void zero() {
+  static ICEPOINT_INLINE void zero() {
     asm volatile("tilezero %%tmm%c0" : : "i"(tile));
   }
 
   /// Row i of the tile from p + i * stride.
   template <int tile>
-  static void load(const void* p, int64_t stride) {
+  static ICEPOINT_INLINE void load(const void* p, int64_t stride) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(p), "r"(stride), "i"(tile) : "memory");
   }
 
   template <int tile>
-  static void store(void* p, int64_t stride) {
+  static ICEPOINT_INLINE void store(void* p, int64_t stride) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(p), "r"(stride), "i"(tile) : "memory");
   }
 
   /// sums[m][n] += the four products of bytes pixels[m][4k..] (unsigned) and weights[k][4n..] (signed), over
   /// k.
   template <int sums, int pixels, int weights>
-  static void dot() {
+  static ICEPOINT_INLINE void dot() {
     asm volatile("tdpbusd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(sums), "i"(pixels), "i"(weights));
   }
 };
