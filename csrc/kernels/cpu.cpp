@@ -35,9 +35,11 @@ Cpu ask() {
   constexpr unsigned kAvx2 = 1u << 5;                                      // ebx
   constexpr unsigned kAvx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;  // ebx: F, DQ, BW, VL
   constexpr unsigned kVnni = 1u << 11;                                     // ecx
+  constexpr unsigned kVbmi = 1u << 1;                                      // ecx
   constexpr unsigned kAmx = 1u << 24 | 1u << 25;                           // edx: TILE, INT8
   cpu.avx2 = all(b, kAvx2) && all(saved, kYmm);
   cpu.avx512vnni = cpu.avx2 && all(b, kAvx512) && all(c, kVnni) && all(saved, kZmm);
+  cpu.avx512vbmi = cpu.avx512vnni && all(c, kVbmi);
   cpu.amx = cpu.avx512vnni && all(d, kAmx) && all(saved, kTiles);
   return cpu;
 }

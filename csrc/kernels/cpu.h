@@ -7,6 +7,7 @@ namespace icepoint {
 struct Cpu {
   bool avx2 = false;
   bool avx512vnni = false;  // with F, BW, DQ and VL, and all of zmm saved by the operating system
+  bool avx512vbmi = false;  // beside avx512vnni: bytes permuted across a whole register
   bool amx = false;  // AMX-TILE and AMX-INT8 beside avx512vnni; Linux still has to be asked for the tiles
 };
 

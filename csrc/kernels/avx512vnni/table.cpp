@@ -1,6 +1,7 @@
 // The table named "avx512vnni": its convolution, and wide/ over its vectors for the rest.
 #include "kernels/avx512vnni/table.h"
 
+#include "kernels/cpu.h"
 #include "kernels/wide/prelude.h"
 
 #if defined(__x86_64__)
@@ -20,6 +21,18 @@ ICEPOINT_TARGET_END
 
 namespace icepoint {
 
+namespace {
+
+// Outside the region: a CPU without VBMI comes here too.
+void lookup(const LookupArgs& a) {
+  if (cpu().avx512vbmi && !a.per_channel)
+    avx512vnni::lookup_vbmi(a);
+  else
+    wide::lookup<avx512vnni::Codes>(a);
+}
+
+}  // namespace
+
 const Kernels& avx512vnni_table() {
   using avx512vnni::Codes;
   static constexpr Kernels table{
@@ -33,7 +46,7 @@ const Kernels& avx512vnni_table() {
       .add = wide::add<Codes>,
       .mul = wide::mul<Codes>,
       .affine = wide::affine<Codes>,
-      .lookup = wide::lookup<Codes>,
+      .lookup = lookup,
       .clamp = wide::clamp<Codes>,
       .upsample_bilinear = wide::upsample_bilinear<Codes>,
       .quantize = wide::quantize<Codes>,
