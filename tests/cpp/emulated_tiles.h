@@ -57,16 +57,15 @@ struct EmulatedTiles {
     require(usable(sums) && usable(pixels) && usable(weights));
     require(rows(sums) == rows(pixels) && bytes(sums) == bytes(weights));
     require(bytes(pixels) == 4 * rows(weights) && bytes(weights) % 4 == 0);
+    const auto& x = state().data[pixels];
+    const auto& w = state().data[weights];
     for (int m = 0; m < rows(sums); ++m) {
-      for (int n = 0; n < bytes(sums) / 4; ++n) {
-        uint32_t sum;  // wraps, as the instruction's does
-        std::memcpy(&sum, state().data[sums][m] + 4 * n, 4);
-        for (int k = 0; k < bytes(pixels); ++k) {
-          const int weight = static_cast<int8_t>(state().data[weights][k / 4][4 * n + k % 4]);
-          sum += static_cast<uint32_t>(state().data[pixels][m][k] * weight);
-        }
-        std::memcpy(state().data[sums][m] + 4 * n, &sum, 4);
-      }
+      uint32_t row[16];  // wraps, as the instruction's do
+      std::memcpy(row, state().data[sums][m], sizeof(row));
+      for (int k = 0; k < bytes(pixels); ++k)
+        for (int n = 0; n < bytes(sums) / 4; ++n)
+          row[n] += static_cast<uint32_t>(x[m][k] * static_cast<int8_t>(w[k / 4][4 * n + k % 4]));
+      std::memcpy(state().data[sums][m], row, sizeof(row));
     }
   }
 

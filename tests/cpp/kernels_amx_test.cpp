@@ -1,11 +1,13 @@
 // Convolutions on tiles give the reference's bytes: on real ones where the CPU has them, and on emulated
 // ones wherever it has the AVX-512 VNNI that stores their sums.
-#include "conv2d_cases.h"
+#include "conv_cases.h"
 #include "emulated_tiles.h"
+#include "kernels/amx/choice.h"
 #include "kernels/amx/permission.h"
 #include "kernels/amx/tiling.h"
+#include "kernels/avx512vnni/table.h"
 #include "kernels/cpu.h"
-#include "kernels/select.h"
+#include "kernels/wide/narrow_table.h"
 #include "kernels/wide/prelude.h"
 
 #if defined(__x86_64__)
@@ -16,12 +18,27 @@ ICEPOINT_TARGET_AVX512VNNI
 namespace icepoint {
 namespace {
 
-/// What the table does, without its choice: every case here runs on tiles.
+bool on_tiles(const Conv2dSpec& spec) {
+  return !is_narrow(spec.g) &&
+         amx::fits_tiles(wide::Plan(spec, wide::panel_shape<amx::Vec>(spec.kind, amx::kStep)));
+}
+
+size_t packed_size(const Conv2dSpec& spec) {
+  return on_tiles(spec) ? wide::conv2d_packed_size<amx::Vec>(spec, amx::kStep)
+                        : avx512vnni::conv2d_packed_size(spec);
+}
+
+void pack(const Conv2dSpec& spec, void* packed) {
+  if (!on_tiles(spec)) return avx512vnni::conv2d_pack(spec, packed);
+  wide::conv2d_pack<amx::Vec>(spec, packed, amx::kStep);
+  static_cast<wide::Plan*>(packed)->algorithm = wide::Algorithm::tiles;
+}
+
 template <class Tiles>
-const Conv2dKernel kOnTiles{
-    [](const Conv2dSpec& spec) { return wide::conv2d_packed_size<amx::Vec>(spec, amx::kStep); },
-    [](const Conv2dSpec& spec, void* packed) { wide::conv2d_pack<amx::Vec>(spec, packed, amx::kStep); },
-    [](const Conv2dArgs& a) { amx::Conv2d<Tiles>(a, *static_cast<const wide::Plan*>(a.packed)).run(); }};
+void run(const Conv2dArgs& a) {
+  if (is_narrow(*a.g) || wide::algorithm_of(a.packed) != wide::Algorithm::tiles) return avx512vnni::conv2d(a);
+  amx::Conv2d<Tiles>(a, *static_cast<const wide::Plan*>(a.packed)).run();
+}
 
 }  // namespace
 }  // namespace icepoint
@@ -30,97 +47,87 @@ ICEPOINT_TARGET_END
 namespace icepoint {
 namespace {
 
-Window window(int64_t kernel, int64_t stride, int64_t padding) {
-  return {{kernel, kernel}, {stride, stride}, {padding, padding, padding, padding}, {1, 1}};
-}
-
+/// The amx table without its choice: all that fits tiles runs on them, however small.
 template <class Tiles>
-class AmxConv2d : public testing::Test {
+class AmxConv : public testing::Test {
  protected:
   void SetUp() override {
     if (!cpu().avx512vnni) GTEST_SKIP() << "this CPU lacks AVX-512 VNNI, which stores what tiles sum";
     if (std::is_same_v<Tiles, amx::Tiles> && !(cpu().amx && amx::tiles_allowed()))
       GTEST_SKIP() << "this CPU or system lacks AMX; the emulated tiles run the same code";
+    table_ = avx512vnni_table();
+    table_.name = "tiles";
+    table_.conv2d_packed_size = packed_size;
+    table_.conv2d_pack = pack;
+    table_.conv2d = run<Tiles>;
   }
 
-  // The whole call, and pieces of rows and of output channels.
-  static void expect_equal(const Conv2dShape& shape, uint32_t seed) {
-    Conv2dCase c(shape, seed);
-    const Kernels& reference = kernels("reference");
-    const Conv2dKernel expected{reference.conv2d_packed_size, reference.conv2d_pack, reference.conv2d};
-    const std::vector<uint8_t> y = c.run(expected);
-    const auto compare = [&](const std::vector<uint8_t>& found, const char* how) {
-      for (size_t i = 0; i < y.size(); ++i)
-        ASSERT_EQ(int{found[i]}, int{y[i]}) << "byte " << i << " of y, " << how << ", " << c.text();
-    };
-    compare(c.run(kOnTiles<Tiles>), "whole");
-    if constexpr (std::is_same_v<Tiles, EmulatedTiles>) {
-      EXPECT_FALSE(EmulatedTiles::configured()) << "tiles were not released";
-    }
-    const int64_t cut = c.pick(0, c.rows());
-    compare(c.run(kOnTiles<Tiles>, {cut, c.pick(cut, c.rows())},
-                  {c.pick(0, shape.oc / kOutputBlock) * kOutputBlock}),
-            "in pieces");
+  void TearDown() override { EXPECT_FALSE(EmulatedTiles::configured()) << "tiles were not released"; }
+
+  void expect_equal(const ConvCase& c, uint32_t seed) {
+    CaseData data(seed);
+    expect_equal_conv(table_, c, data);
   }
+
+ private:
+  Kernels table_;
 };
 
 using BothTiles = testing::Types<EmulatedTiles, amx::Tiles>;
-TYPED_TEST_SUITE(AmxConv2d, BothTiles);
+TYPED_TEST_SUITE(AmxConv, BothTiles);
 
-TYPED_TEST(AmxConv2d, LayersOfNetworks) {
+Window square(int64_t kernel, int64_t stride, int64_t padding) {
+  return {{kernel, kernel}, {stride, stride}, {padding, padding, padding, padding}, {1, 1}};
+}
+
+TYPED_TEST(AmxConv, LayersOfNetworks) {
   uint32_t seed = 100;
-  for (const Conv2dShape& shape : {
-           Conv2dShape{1, 14, 14, 64, 64, window(3, 1, 1)},   // a row a tile
-           Conv2dShape{1, 7, 7, 128, 64, window(3, 1, 1)},    // one line an image
-           Conv2dShape{2, 7, 7, 64, 96, window(1, 1, 0)},     // no halo
-           Conv2dShape{1, 56, 56, 32, 32, window(3, 1, 1)},   // several strips of pixels
-           Conv2dShape{1, 28, 28, 64, 64, window(3, 2, 1)},   // stride
-           Conv2dShape{1, 14, 14, 64, 64, window(1, 2, 0)},   // a shortcut
-           Conv2dShape{1, 1, 100, 640, 72, window(1, 1, 0)},  // a linear layer
-           Conv2dShape{1, 30, 30, 4, 64, window(7, 2, 3)},    // a first layer
-           Conv2dShape{1, 9, 40, 24, 24, window(1, 1, 0)},    // filled up from 24
-       }) {
-    this->expect_equal(shape, ++seed);
+  for (const ConvCase& c : {
+           ConvCase{{14, 14, 64}, square(3, 1, 1), 1, 64},   // a row is a tile
+           ConvCase{{7, 7, 128}, square(3, 1, 1), 1, 64},    // an image is a line of tiles
+           ConvCase{{7, 7, 64}, square(1, 1, 0), 1, 96},     // without a halo
+           ConvCase{{56, 56, 32}, square(3, 1, 1), 1, 32},   // several strips of pixels
+           ConvCase{{28, 28, 64}, square(3, 2, 1), 1, 64},   // with a stride
+           ConvCase{{14, 14, 64}, square(1, 2, 0), 1, 64},   // a shortcut
+           ConvCase{{1, 100, 640}, square(1, 1, 0), 1, 72},  // a linear layer
+           ConvCase{{30, 30, 4}, square(7, 2, 3), 1, 64},    // a first layer
+           ConvCase{{9, 40, 24}, square(1, 1, 0), 1, 24},    // filled up from 24
+           ConvCase{{9, 9, 128}, square(3, 1, 1), 2, 128},   // wide groups
+       })
+    for (int i = 0; i < 3; ++i) {
+      this->expect_equal(c, ++seed);
+      if (this->HasFatalFailure()) return;
+    }
+}
+
+TYPED_TEST(AmxConv, WeightsBeyondL2) {
+  for (uint32_t seed = 200; seed < 203; ++seed) {
+    this->expect_equal({{5, 9, 1024}, square(3, 1, 1), 1, 160}, seed);
     if (this->HasFatalFailure()) return;
   }
 }
 
-TYPED_TEST(AmxConv2d, WeightsBeyondL2) {
-  this->expect_equal({1, 5, 9, 1024, 160, window(3, 1, 1)}, 200);
-  Conv2dShape four{1, 3, 9, 1100, 40, window(1, 1, 0)};
-  four.kind = WeightKind::i4;
-  this->expect_equal(four, 201);
-}
-
-TYPED_TEST(AmxConv2d, AnyShape) {
-  for (uint32_t seed = 1000; seed < 1400; ++seed) {
-    std::mt19937 random(seed);
-    const auto pick = [&](int64_t lo, int64_t hi) {
-      return std::uniform_int_distribution<int64_t>(lo, hi)(random);
-    };
-    Conv2dShape s{};
-    Window& w = s.window;
+TYPED_TEST(AmxConv, AnyShape) {
+  for (uint32_t seed = 1000; seed < 1200; ++seed) {
+    CaseData data(seed);
+    ConvCase c;
     for (int axis : {0, 1}) {
-      w.kernel[axis] = pick(1, 4);
-      w.stride[axis] = pick(0, 2) == 0 ? pick(1, 3) : 1;
-      w.dilation[axis] = pick(0, 3) == 0 ? pick(1, 3) : 1;
-      w.padding[axis] = pick(0, 2);
-      w.padding[axis + 2] = pick(0, 2);
+      c.window.kernel[axis] = data.pick(1, 4);
+      c.window.stride[axis] = data.chance(3) ? data.pick(1, 3) : 1;
+      c.window.dilation[axis] = data.chance(4) ? data.pick(1, 3) : 1;
+      c.window.padding[axis] = data.pick(0, 2), c.window.padding[axis + 2] = data.pick(0, 2);
     }
     const auto size = [&](int axis, int64_t most) {
+      const Window& w = c.window;
       const int64_t span = w.dilation[axis] * (w.kernel[axis] - 1) + 1;
-      return std::max(span - w.padding[axis] - w.padding[axis + 2], pick(1, most));
+      return std::max({span - w.padding[axis] - w.padding[axis + 2], data.pick(1, most), int64_t{1}});
     };
-    s.n = pick(1, 3), s.h = std::max<int64_t>(1, size(0, 12)), s.w = std::max<int64_t>(1, size(1, 40));
-    s.groups = pick(0, 3) == 0 ? pick(1, 3) : 1;
-    s.ic = s.groups * pick(1, pick(0, 1) ? 20 : 150);
-    s.oc = s.groups > 1 ? s.groups * 32 * pick(1, 3) : pick(1, 200);
-    s.x_pixel = pick(0, 1) ? 0 : s.ic + pick(0, 70);
-    s.kind = pick(0, 2) == 0 ? WeightKind::i4 : WeightKind::i8;
-    s.requantize = pick(0, 7) != 0;
-    s.max_pool = s.requantize && pick(0, 3) == 0;
-    s.residual = s.requantize && !s.max_pool && pick(0, 3) == 0;
-    this->expect_equal(s, seed);
+    c.x.h = size(0, 12), c.x.w = size(1, 40);
+    c.groups = data.chance(4) ? data.pick(1, 3) : 1;
+    c.x.c = c.groups * data.pick(9, data.chance(2) ? 20 : 150);
+    c.oc = c.groups * (c.groups > 1 ? 32 * data.pick(1, 3) : data.pick(1, 200));
+    c.requantize = !data.chance(8);
+    this->expect_equal(c, seed + 1000);
     if (this->HasFatalFailure()) return;
   }
 }

@@ -32,7 +32,7 @@ class Conv2d {
   }
 
   void run() {
-    if (a_.begin >= a_.end || a_.g->ow < (plan_.max_pool ? 2 : 1)) return;
+    if (a_.begin >= a_.end || a_.oc_begin >= a_.oc_end || a_.g->ow < (plan_.max_pool ? 2 : 1)) return;
     const int64_t row_bytes = a_.x.row * a_.g->window.stride[0] * (plan_.max_pool ? 2 : 1);
     const int64_t rows = std::max<int64_t>(1, kL2Pixels / std::max<int64_t>(1, row_bytes));
     Conv2dArgs strip = a_;

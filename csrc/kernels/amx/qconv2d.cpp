@@ -18,7 +18,9 @@ namespace icepoint::amx {
 namespace {
 
 bool on_tiles(const Conv2dSpec& spec) {
-  return !is_narrow(spec.g) && fits_tiles(wide::Plan(spec, wide::panel_shape<Vec>(spec.kind, kStep)));
+  if (is_narrow(spec.g)) return false;
+  const wide::Plan plan(spec, wide::panel_shape<Vec>(spec.kind, kStep));
+  return fits_tiles(plan) && is_deep(plan);
 }
 
 }  // namespace
@@ -36,7 +38,7 @@ void conv2d_pack(const Conv2dSpec& spec, void* packed) {
 void conv2d(const Conv2dArgs& a) {
   if (is_narrow(*a.g) || wide::algorithm_of(a.packed) != wide::Algorithm::tiles) return avx512vnni::conv2d(a);
   const wide::Plan& plan = *static_cast<const wide::Plan*>(a.packed);
-  if (fills_tiles(a, plan))
+  if (is_worth_it(a, plan))
     Conv2d<Tiles>(a, plan).run();
   else
     avx512vnni::conv2d(a);
