@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from . import data, frozen, isa, models, training
+from . import bench, data, frozen, isa, models, set_num_threads, training
 from .progress import progress_bar
 
 Arguments = argparse.Namespace
@@ -60,6 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--out", type=Path, metavar="FILE.pt", help="default: named after data set and model")
 
+    timed = add("bench", _bench, "time a frozen file, called from Python with float32 in and out",
+                "build/demo/Net.ice --batch 16 --per-layer")  # fmt: skip
+    timed.add_argument("file", metavar="FILE.ice")
+    timed.add_argument("--batch", type=_positive, default=1, help="images at once; default: %(default)s")
+    timed.add_argument("--threads", type=_positive, help="default: all CPUs, or ICEPOINT_THREADS")
+    timed.add_argument("--seconds", type=_seconds, default=2.0, help="to measure; default: %(default)s")
+    timed.add_argument("--per-layer", action="store_true", help="the time of each layer too")
+
     inspect = add("inspect", _inspect, "show what a frozen file holds", "build/demo/Net.ice")
     inspect.add_argument("file", metavar="FILE.ice")
     verify = add("verify", _verify, "replay a frozen file's self-check on this machine", "build/demo/Net.ice")
@@ -91,6 +99,16 @@ def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 and 3600 seconds")
+    return value
 
 
 def _train(args: Arguments) -> int:
@@ -147,6 +165,28 @@ def _default_out(args: Arguments, train_images: int) -> Path:
     few = "" if train_images >= 60_000 else "_5k"
     bn = "bn" if args.model == "NetBN" else ""
     return Path("ckpt") / f"{args.dataset.replace('-', '_')}{few}_cnn{bn}.pt"
+
+
+def _bench(args: Arguments) -> int:
+    model = frozen.load(args.file)
+    if args.threads:
+        set_num_threads(args.threads)
+    found: dict[str, Any] = {"model": args.file, "digest": model.digest, "isa": isa(), "batch": args.batch}
+    found |= bench.time_calls(model, args.batch, args.seconds)
+    if args.per_layer:
+        found["layers"] = bench.time_layers(model, args.batch, args.seconds)
+    if args.json:
+        print(json.dumps(found))
+        return 0
+    threads = f"{found['threads']} thread{'s' if found['threads'] > 1 else ''}"
+    print(f"{args.file}: batch {args.batch}, {threads}, {isa()} kernels, {found['runs']:,} calls")
+    times = ", ".join(f"{name} {found[f'{name}_us']:,.1f}" for name in ("min", "median", "p90", "p99"))
+    print(f"microseconds a batch: {times}; {found['images_per_second']:,.0f} images a second")
+    if args.per_layer:
+        console = Console()
+        console.width = max(console.width, 110)
+        console.print(bench.layer_table(found["layers"]))
+    return 0
 
 
 def _inspect(args: Arguments) -> int:

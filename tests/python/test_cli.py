@@ -23,7 +23,7 @@ def frozen_file(tmp_path_factory):
     return net.freeze(recipe=data.RECIPES["mnist"]).save(tmp_path_factory.mktemp("cli") / "Net.ice")
 
 
-@pytest.mark.parametrize("command", ["train", "inspect", "verify"])
+@pytest.mark.parametrize("command", ["train", "bench", "inspect", "verify"])
 def test_help_has_an_example_and_json(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])
@@ -51,12 +51,32 @@ def test_inspect(frozen_file, capsys):
     assert json.loads(capsys.readouterr().out) == model.describe()
 
 
+def test_bench(frozen_file, capsys):
+    threads = icepoint.get_num_threads()
+    try:
+        arguments = [str(frozen_file), "--batch", "3", "--threads", "1", "--seconds", "0.01", "--per-layer"]
+        assert main(["bench", *arguments]) == 0
+        text = capsys.readouterr().out
+        layers = icepoint.load(frozen_file).layers()
+        assert "batch 3, 1 thread," in text and all(layer["name"] in text for layer in layers)
+        assert main(["bench", *arguments, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+    finally:
+        icepoint.set_num_threads(threads)
+    assert (found["batch"], found["threads"], found["isa"]) == (3, 1, icepoint.isa())
+    assert found["runs"] >= 5
+    assert 0 < found["min_us"] <= found["median_us"] <= found["p90_us"] <= found["p99_us"]
+    assert [layer["layer"] for layer in found["layers"]] == [layer["name"] for layer in layers]
+    assert [layer["macs"] for layer in found["layers"]] == [3 * (layer.get("macs") or 0) for layer in layers]
+    assert sum(layer["us"] for layer in found["layers"]) > 0
+
+
 def test_verify(frozen_file, capsys):
     assert main(["verify", str(frozen_file)]) == 0
     assert "the self-check passed" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["inspect", "verify"])
+@pytest.mark.parametrize("command", ["bench", "inspect", "verify"])
 def test_errors_are_one_line_and_exit_code_1(command, tmp_path, capsys):
     torn = tmp_path / "torn.ice"
     torn.write_bytes(b"\x00" * 7)
@@ -68,7 +88,15 @@ def test_errors_are_one_line_and_exit_code_1(command, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "--epochs", "0"], ["train", "--model", "Vgg"], ["train", "--seed", "x"], []]
+    "arguments",
+    [
+        ["train", "--epochs", "0"],
+        ["train", "--model", "Vgg"],
+        ["train", "--seed", "x"],
+        ["bench", "net.ice", "--seconds", "nan"],
+        ["bench", "net.ice", "--batch", "0"],
+        [],
+    ],
 )
 def test_arguments_that_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as end:
