@@ -11,7 +11,7 @@ SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' 2>/dev/null) setup.py 
 CMAKE = cmake -G Ninja -S . -DCMAKE_PREFIX_PATH="$$($(PY) -c 'import torch; print(torch.utils.cmake_prefix_path)')"
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint format test-cpp test-python notebook checkpoints asan tsan clean packages
+.PHONY: help build demo bench test lint format test-cpp test-python notebook checkpoints asan tsan clean packages
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,15 +21,18 @@ build: $(VENV)/.extension build/.built  ## set up and build only: the package in
 demo: build  ## train on real digits, quantize, freeze, replay in Python and in the executable, show the result
 	@$(PY) -m icepoint.demo
 
+bench: build .venv-bench/.deps  ## icepoint beside its peers, interleaved; QUICK=1: five minutes, ARGS="--help": what else
+	@$(PY) -m benchmarks $(if $(QUICK),--quick) $(ARGS)
+
 test: build lint test-cpp test-python  ## everything: lint, C++ tests, Python tests, notebook
 
 lint: $(VENV)/.deps  ## clang-format and ruff, nothing is changed
-	@clang-format --dry-run -Werror $$(find csrc tests -name '*.cpp' -o -name '*.h')
+	@clang-format --dry-run -Werror $$(find csrc tests benchmarks -name '*.cpp' -o -name '*.h')
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/ruff format --check --quiet .
 
 format: $(VENV)/.deps  ## let clang-format and ruff rewrite the sources
-	@clang-format -i $$(find csrc tests -name '*.cpp' -o -name '*.h')
+	@clang-format -i $$(find csrc tests benchmarks -name '*.cpp' -o -name '*.h')
 	@$(VENV)/bin/ruff check --fix --quiet .
 	@$(VENV)/bin/ruff format --quiet .
 
@@ -58,8 +61,13 @@ clean:  ## remove what was built, keep the virtual environment
 packages:  ## install the Debian packages that are missing, or say the command
 	@sh scripts/debian-packages.sh $(PYTHON)
 
-$(VENV)/.deps: requirements-dev.txt scripts/venv.sh | packages
+$(VENV)/.deps: requirements-dev.txt scripts/venv.sh scripts/torch-venv.sh | packages
 	@sh scripts/venv.sh $(PYTHON) $(VENV) "$(TORCH)"
+	@touch $@
+
+.venv-bench/.deps: $(wildcard benchmarks/requirements*.txt) scripts/bench-venvs.sh scripts/torch-venv.sh | packages
+	@echo "icepoint: setting up the engines to compare with" >&2
+	@sh scripts/bench-venvs.sh $(PYTHON) "$(TORCH)"
 	@touch $@
 
 $(VENV)/.extension: $(SOURCES) $(VENV)/.deps
