@@ -14,7 +14,7 @@ struct TapPlace {
   int64_t rows, bytes;
 };
 
-/// What all blocks share. Behind it: Taps of every step, then the blocks.
+/// What all blocks share. Behind it: the TapPlaces of every step, then the blocks.
 struct alignas(64) NarrowHeader {
   int64_t steps;  // a multiple of what a byte of weights holds (V::Nibbles: 2)
   int64_t blocks, block_bytes, blocks_at;
