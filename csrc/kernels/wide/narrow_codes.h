@@ -30,8 +30,9 @@ struct NarrowPixels {
   uint8_t* y[pieces];
   const uint8_t* residual[pieces];
 
-  void set(const Conv2dArgs& a, const NarrowHeader& h, int piece, int64_t image, int64_t oy, int64_t ox,
-           int64_t channel, bool wanted) {
+  // Always inline, for no vector is part of its name: see target.h.
+  ICEPOINT_INLINE void set(const Conv2dArgs& a, const NarrowHeader& h, int piece, int64_t image, int64_t oy,
+                           int64_t ox, int64_t channel, bool wanted) {
     const int64_t bytes = h.has_requant ? 1 : 4;
     y[piece] = wanted ? a.y.at(image, oy, ox) + channel * bytes : nullptr;
     residual[piece] = h.has_residual ? a.residual.at(image, oy, ox) + channel : nullptr;

@@ -24,7 +24,7 @@ struct alignas(64) NarrowHeader {
   int32_t zero_point, lo, hi;  // Requant's
   Residual residual;
 
-  const TapPlace* places() const { return reinterpret_cast<const TapPlace*>(this + 1); }
+  ICEPOINT_INLINE const TapPlace* places() const { return reinterpret_cast<const TapPlace*>(this + 1); }
 };
 
 /// Channels first .. first + count. Behind it: the weights, (set, step, quarter).
