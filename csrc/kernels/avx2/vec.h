@@ -166,6 +166,8 @@ struct Vec {
   /// 16 registers: 12 sums, two of x; weights come from memory.
   static constexpr int kPanelPairs = 2;
   static constexpr int max_pixels(int pairs) { return pairs == 2 ? 3 : 6; }
+  /// Whether registers are enough to make codes from a block's sums without storing them.
+  static constexpr bool kCodesInRegisters = false;
   /// Pixels between two turns of the epilogue; even.
   static constexpr int kBlock = 12;
 };

@@ -150,6 +150,14 @@ struct Vec {
   /// 32 registers: 28 sums, two of weights, one of x.
   static constexpr int kPanelPairs = 1;
   static constexpr int max_pixels(int) { return 14; }
+  /// Whether registers are enough to make codes from a block's sums without storing them.
+  static constexpr bool kCodesInRegisters = true;
+  /// The same value as a new one: GCC 12 gives a loop's sum one place for its whole life, and where the code
+  /// behind the loop is short of registers that is memory, in every step.
+  static ICEPOINT_INLINE Reg rehoused(Reg v) {
+    __asm__("" : "+v"(v));
+    return v;
+  }
   /// Pixels between two turns of the epilogue; even.
   static constexpr int kBlock = 14;
 };

@@ -251,6 +251,8 @@ struct Vec {
   static constexpr int max_pixels(int pairs) {
     return pairs == 2 ? 2 : 4;
   }
+  /// Whether registers are enough to make codes from a block's sums without storing them.
+  static constexpr bool kCodesInRegisters = false;
   /// Pixels between two turns of the epilogue; even.
   static constexpr int kBlock = 12;
 };

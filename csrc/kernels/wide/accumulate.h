@@ -31,6 +31,14 @@ struct Reduction {
   int64_t pixel;               // from one output pixel to the next
 };
 
+/// Where the codes of some pixels go, channels begin..end of a pair, without a residual or a pool.
+struct PlainCodes {
+  uint8_t* y;
+  int64_t y_pixel;
+  int begin, end;
+  int32_t lo, hi;
+};
+
 /// acc (2 rows or 1, C pixels, kVectors * L) = bias + sum x w for pixels from x[row] on.
 ///
 /// x's four bytes go to every lane, one load a pixel, and meet kVectors vectors of weights; the sums of
@@ -90,8 +98,9 @@ struct Accumulate {
     w += kChunk;
   }
 
-  ICEPOINT_INLINE void run(const Reduction& k, const uint8_t* const* x, const PairHead<V>* heads,
-                           const uint8_t* w, int32_t* acc) {
+  /// All rounds; the sums end in sum[0].
+  ICEPOINT_INLINE void reduce(const Reduction& k, const uint8_t* const* x, const PairHead<V>* heads,
+                              const uint8_t* w) {
     const auto form = [&](int v) ICEPOINT_ALWAYS_INLINE { return Form(heads[v / 2].offset + v % 2 * 4 * L); };
     const auto forms = [&]<int... v>(std::integer_sequence<int, v...>) ICEPOINT_ALWAYS_INLINE {
       return std::array<Form, kVectors>{form(v)...};
@@ -110,15 +119,52 @@ struct Accumulate {
     });
     round(k, x, forms.data(), w);
     unrolled<kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE {
-      Reg total = sum[0][i];
-      unrolled<kSets - 1>([&](auto s) ICEPOINT_ALWAYS_INLINE { total = V::add32(total, sum[s + 1][i]); });
-      V::store(acc + i * L, total);
+      unrolled<kSets - 1>([&](auto s)
+                              ICEPOINT_ALWAYS_INLINE { sum[0][i] = V::add32(sum[0][i], sum[s + 1][i]); });
     });
+  }
+
+  /// The codes at once, while the sums are in registers: 28 stores of sums cost as much as 28 cycles of
+  /// products. For one pair of vectors and pixels of one row.
+  ICEPOINT_INLINE void store_codes(const Scales<V, 2>& scales, const PlainCodes& to) const {
+    const Reg lo = V::splat8(to.lo), hi = V::splat8(to.hi);
+    const typename V::Scale a = scales.load(0), b = scales.load(1);
+    const typename V::Part part(to.begin, to.end);
+    uint8_t* y = to.y;
+    unrolled<C / 2>([&](auto i) ICEPOINT_ALWAYS_INLINE {
+      const Reg codes = clamped(pixel<2 * i>(a, b), pixel<2 * i + 1>(a, b), lo, hi);
+      V::store_low(y, codes, part);
+      V::store_high(y + to.y_pixel, codes, part);
+      y += 2 * to.y_pixel;
+    });
+    if constexpr (C % 2 == 1) {
+      const Reg last = pixel<C - 1>(a, b);
+      V::store_low(y, clamped(last, last, lo, hi), part);
+    }
+  }
+
+  template <int i>
+  ICEPOINT_INLINE Reg pixel(const typename V::Scale& a, const typename V::Scale& b) const {
+    return V::pack16(V::requantize(sum[0][2 * i], a), V::requantize(sum[0][2 * i + 1], b));
+  }
+
+  static ICEPOINT_INLINE Reg clamped(Reg first, Reg second, Reg lo, Reg hi) {
+    return V::min8(V::max8(V::unmix(V::pack8(first, second)), lo), hi);
+  }
+
+  static void call_codes(const Reduction& k, const uint8_t* x, const PairHead<V>* heads, const uint8_t* w,
+                         const PlainCodes& to) {
+    Accumulate a;
+    a.reduce(k, &x, heads, w);
+    unrolled<kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE { a.sum[0][i] = V::rehoused(a.sum[0][i]); });
+    a.store_codes(heads->scales, to);
   }
 
   static void call(const Reduction& k, const uint8_t* const* x, const PairHead<V>* heads, const uint8_t* w,
                    int32_t* acc) {
-    Accumulate().run(k, x, heads, w, acc);
+    Accumulate a;
+    a.reduce(k, x, heads, w);
+    unrolled<kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE { V::store(acc + i * L, a.sum[0][i]); });
   }
 };
 
@@ -152,6 +198,23 @@ struct AccumulateTable {
     (std::make_integer_sequence<int, most / 2>{});
   }
 };
+
+/// The calls for bytes of weights that end in codes: [pixels of a row].
+template <class V>
+struct CodesTable {
+  void (*call[V::max_pixels(1) + 1])(const Reduction&, const uint8_t*, const PairHead<V>*, const uint8_t*,
+                                     const PlainCodes&) = {};
+
+  constexpr CodesTable() {
+    [this]<int... i>(std::integer_sequence<int, i...>) {
+      ((call[i + 1] = Accumulate<V, typename V::Bytes, 1, 2, 1, i + 1>::call_codes), ...);
+    }
+    (std::make_integer_sequence<int, V::max_pixels(1)>{});
+  }
+};
+
+template <class V>
+inline constexpr CodesTable<V> kCodes{};
 
 template <class V, class Form, int kRounds>
 inline constexpr AccumulateTable<V> kAccumulate = AccumulateTable<V>::template of<Form, kRounds>();

@@ -31,7 +31,9 @@ class Conv2d {
                    .chunks = plan_.chunks,
                    .row_step = g_.window.dilation[0] * a_.x.row,
                    .tap_step = g_.window.dilation[1] * a_.x.pixel,
-                   .pixel = g_.window.stride[1] * a_.x.pixel} {}
+                   .pixel = g_.window.stride[1] * a_.x.pixel},
+        plain_(plan_.kind == WeightKind::i8 && plan_.codes && !plan_.prescale && !plan_.has_residual &&
+               !plan_.max_pool) {}
 
   void run() {
     if (rows_ <= 0 || width_ <= 0) return;
@@ -134,6 +136,9 @@ class Conv2d {
   void block(const PanelRef& p, Rows& at, int64_t rows, int64_t n) {
     constexpr int64_t kRow = V::kBlock * 2 * L * V::kPanelPairs;
     alignas(64) int32_t acc[2 * kRow];
+    if constexpr (V::kCodesInRegisters) {
+      if (plain_ && rows == 1) return codes(p, at, n);
+    }
     const int64_t pixels = n * down_;
     if (down_ == 2) accumulate(p, 1, pixels, at.x + 1, acc + kRow);
     accumulate(p, rows, pixels, at.x, acc);
@@ -143,6 +148,20 @@ class Conv2d {
       at.y[r] += n * a_.y.pixel;
       at.residual[r] += n * a_.residual.pixel;
     }
+  }
+
+  // block() of one row whose codes need no accumulators in memory.
+  void codes(const PanelRef& p, Rows& at, int64_t n) const {
+    const int64_t most = std::min(p.channels, int64_t{2 * L});
+    const PlainCodes to{.y = at.y[0],
+                        .y_pixel = a_.y.pixel,
+                        .begin = static_cast<int>(std::clamp(a_.oc_begin - p.oc, int64_t{0}, most)),
+                        .end = static_cast<int>(std::clamp(a_.oc_end - p.oc, int64_t{0}, most)),
+                        .lo = plan_.lo,
+                        .hi = plan_.hi};
+    kCodes<V>.call[n](reduction_, at.x[0], p.heads, p.weights, to);
+    at.x[0] += n * reduction_.pixel;
+    at.y[0] += n * a_.y.pixel;
   }
 
   void accumulate(const PanelRef& p, int64_t rows, int64_t n, const uint8_t* const* x, int32_t* acc) const {
@@ -198,6 +217,7 @@ class Conv2d {
   const bool flat_;
   const int64_t rows_, width_;
   const Reduction reduction_;
+  const bool plain_;  // bytes of weights to codes and no more
 };
 
 }  // namespace icepoint::wide
