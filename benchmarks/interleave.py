@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .calibration import Calibration, Calibrator
-from .process import Worker
+from .process import Worker, WorkerError
 from .summary import Burst, speeds
 
 _MIN_CALLS, _MAX_CALLS = 2, 5000  # of a burst; the first one warms up
@@ -29,10 +29,11 @@ class Effort:
 
 @dataclass
 class Interleaved:
-    """All bursts by engine, and the calibrations that they refer to."""
+    """All bursts by engine, the calibrations that they refer to, and why an engine ended on the way."""
 
     bursts: dict[str, list[Burst]] = field(default_factory=dict)
     calibrations: list[Calibration] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
 
     def speed(self, isa: str | None) -> list[float]:
         """Of each calibration; 1 is usual."""
@@ -41,7 +42,12 @@ class Interleaved:
     def undisturbed(self, isa: str | None) -> int:
         """The bursts that count, of the engine that has the fewest."""
         speed = self.speed(isa)
-        return min(sum(burst.counts(speed) for burst in bursts) for bursts in self.bursts.values())
+        return min((sum(b.counts(speed) for b in bursts) for bursts in self.bursts.values()), default=0)
+
+    def drop(self, name: str, error: Exception) -> None:
+        """The engine's process ended: it has no times."""
+        self.failures[name] = str(error)
+        self.bursts.pop(name, None)
 
 
 def interleave(
@@ -53,26 +59,35 @@ def interleave(
     progress: Callable[[int, int], None] = lambda done, enough: None,
 ) -> Interleaved:
     """Rounds of a burst an engine; each round begins with another one, so that none is always the first."""
-    if not workers:
-        return Interleaved()
-    counts = {name: _warm_up(worker, effort.burst) for name, worker in workers.items()}
-    found = Interleaved({name: [] for name in workers}, [calibrator.measure(threads)])
-    names, begin = list(workers), time.monotonic()
-    done = 0
-    while True:
-        late = time.monotonic() - begin > effort.seconds
-        progress(done, found.undisturbed(isa))
-        if done >= effort.fewest and (late or found.undisturbed(isa) >= effort.enough):
-            return found
+    found, counts = Interleaved(), {}
+    for name, worker in workers.items():
+        try:
+            counts[name] = _warm_up(worker, effort.burst)
+            found.bursts[name] = []
+        except WorkerError as error:
+            found.drop(name, error)
+    found.calibrations.append(calibrator.measure(threads))
+    done, begin = 0, time.monotonic()
+    while found.bursts:
+        good, late = found.undisturbed(isa), time.monotonic() - begin > effort.seconds
+        progress(done, good)
+        if done >= effort.fewest and (late or good >= effort.enough):
+            break
+        names = list(found.bursts)
         first = done % len(names)
         for name in names[first:] + names[:first]:
-            seconds, waited = workers[name].burst(counts[name])
+            try:
+                seconds, waited = workers[name].burst(counts[name])
+            except WorkerError as error:
+                found.drop(name, error)
+                continue
             if threads > 1:
                 time.sleep(_SETTLE)
             found.calibrations.append(calibrator.measure(threads))
             after = len(found.calibrations) - 1
             found.bursts[name].append(Burst(seconds, after - 1, after, waited))
         done += 1
+    return found
 
 
 def _warm_up(worker: Worker, seconds: float) -> int:

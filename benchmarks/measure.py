@@ -51,10 +51,12 @@ def measure(
             workers, calibrator, threads, isa, effort,
             lambda done, good: say(f"{done} rounds, {good} undisturbed; enough: {effort.enough}"),
         )  # fmt: skip
+        failures |= found.failures
         macs = json.loads((where / "facts.json").read_text())["macs"]
         peak = max(c.tops(isa) for c in [before, *found.calibrations])
         rows = _rows(found, started, jobs, isa, macs, peak)
-        layers = {n: w.layers(_LAYER_SECONDS) for n, w in workers.items() if not ENGINES[n].is_peer}
+        ours = [name for name in rows if not ENGINES[name].is_peer]
+        layers = {name: workers[name].layers(_LAYER_SECONDS) for name in ours}
     finally:
         for worker in workers.values():
             worker.close()
@@ -105,7 +107,8 @@ def _rows(
 ) -> dict[str, dict[str, Any]]:
     speed = found.speed(isa)
     rows = {}
-    for name, (worker, ready) in started.items():
+    for name in found.bursts:
+        worker, ready = started[name]
         job, times = jobs[name], summary.summarize(found.bursts[name], speed)
         worker.answer(job.own(".answer.npy"))
         rate = summary.tops(macs, job.batch, times["median_ms"])

@@ -9,6 +9,7 @@ from benchmarks.calibration import Calibration, Calibrator
 from benchmarks.engine_list import CAPS, ENGINES, engines_for
 from benchmarks.interleave import Effort, interleave
 from benchmarks.job import CALIBRATION_IMAGES, Job
+from benchmarks.process import WorkerError
 from benchmarks.summary import Burst
 
 
@@ -203,6 +204,22 @@ def test_rounds_go_on_while_engines_are_disturbed_and_time_is_left():
     found = interleave({"a": clock.worker("a")}, clock, 1, None, Effort(enough=1, fewest=2, seconds=0.05))
     assert len(found.bursts["a"]) >= 2 and found.undisturbed(None) == 0
     assert interleave({}, clock, 1, None, Effort()).bursts == {}
+
+
+def test_an_engine_that_ends_on_the_way_does_not_end_the_run():
+    clock = _Clock()
+    workers = {name: clock.worker(name) for name in "ab"}
+    good, left = workers["b"].burst, iter([True, True, True, False])
+
+    def burst(count):
+        if not next(left):
+            raise WorkerError("killed")
+        return good(count)
+
+    workers["b"].burst = burst
+    found = interleave(workers, clock, 1, None, Effort(enough=3, fewest=3, burst=0.1))
+    assert found.failures == {"b": "killed"}
+    assert list(found.bursts) == ["a"] and len(found.bursts["a"]) == 3
 
 
 def test_a_job_survives_its_text_and_gives_whole_batches(tmp_path):
