@@ -8,8 +8,8 @@
 
 namespace icepoint::wide {
 
-/// How a packed convolution computes: what every packed form begins with. `tiles` is the direct form too, with
-/// runs filled up for them.
+/// How a packed convolution computes: what every packed form begins with. `tiles` is the direct form too,
+/// with runs filled up for them.
 enum class Algorithm : uint8_t { direct, winograd, tiles };
 struct PackedForm {
   Algorithm algorithm;

@@ -8,7 +8,7 @@ namespace icepoint::wide {
 /// y[i] = float(x[i] - zero_point) * scale for i < n.
 template <class V>
 ICEPOINT_INLINE void dequantize(const uint8_t* __restrict x, int64_t n, int32_t zero_point, float scale,
-                float* __restrict y) {
+                                float* __restrict y) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<float>(x[i] - zero_point) * scale;
 }
 
