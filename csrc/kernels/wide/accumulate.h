@@ -31,10 +31,14 @@ struct Reduction {
   int64_t pixel;               // from one output pixel to the next
 };
 
-/// Where the codes of some pixels go, channels begin..end of a pair, without a residual or a pool.
-struct PlainCodes {
+/// Where the codes of some pixels go, channels begin..end of a pair, without a pool.
+template <class V>
+struct RowCodes {
   uint8_t* y;
   int64_t y_pixel;
+  const uint8_t* residual;  // where there is one, as y, with its sum
+  int64_t residual_pixel;
+  const Sum<V>* sum;
   int begin, end;
   int32_t lo, hi;
 };
@@ -126,38 +130,44 @@ struct Accumulate {
 
   /// The codes at once, while the sums are in registers: 28 stores of sums cost as much as 28 cycles of
   /// products. For one pair of vectors and pixels of one row.
-  ICEPOINT_INLINE void store_codes(const Scales<V, 2>& scales, const PlainCodes& to) const {
+  template <bool kResidual>
+  ICEPOINT_INLINE void store_codes(const Scales<V, 2>& scales, const RowCodes<V>& to) const {
     const Reg lo = V::splat8(to.lo), hi = V::splat8(to.hi);
     const typename V::Scale a = scales.load(0), b = scales.load(1);
     const typename V::Part part(to.begin, to.end);
     uint8_t* y = to.y;
     unrolled<C / 2>([&](auto i) ICEPOINT_ALWAYS_INLINE {
-      const Reg codes = clamped(pixel<2 * i>(a, b), pixel<2 * i + 1>(a, b), lo, hi);
+      const Reg first = pixel<2 * i, kResidual>(a, b, to);
+      const Reg codes = clamped(first, pixel<2 * i + 1, kResidual>(a, b, to), lo, hi);
       V::store_low(y, codes, part);
       V::store_high(y + to.y_pixel, codes, part);
       y += 2 * to.y_pixel;
     });
     if constexpr (C % 2 == 1) {
-      const Reg last = pixel<C - 1>(a, b);
+      const Reg last = pixel<C - 1, kResidual>(a, b, to);
       V::store_low(y, clamped(last, last, lo, hi), part);
     }
   }
 
-  template <int i>
-  ICEPOINT_INLINE Reg pixel(const typename V::Scale& a, const typename V::Scale& b) const {
-    return V::pack16(V::requantize(sum[0][2 * i], a), V::requantize(sum[0][2 * i + 1], b));
+  template <int i, bool kResidual>
+  ICEPOINT_INLINE Reg pixel(const typename V::Scale& a, const typename V::Scale& b,
+                            const RowCodes<V>& to) const {
+    const Reg codes = V::pack16(V::requantize(sum[0][2 * i], a), V::requantize(sum[0][2 * i + 1], b));
+    if constexpr (kResidual) return (*to.sum)(codes, to.residual + i * to.residual_pixel);
+    return codes;
   }
 
   static ICEPOINT_INLINE Reg clamped(Reg first, Reg second, Reg lo, Reg hi) {
     return V::min8(V::max8(V::unmix(V::pack8(first, second)), lo), hi);
   }
 
+  template <bool kResidual>
   static void call_codes(const Reduction& k, const uint8_t* x, const PairHead<V>* heads, const uint8_t* w,
-                         const PlainCodes& to) {
+                         const RowCodes<V>& to) {
     Accumulate a;
     a.reduce(k, &x, heads, w);
     unrolled<kSums>([&](auto i) ICEPOINT_ALWAYS_INLINE { a.sum[0][i] = V::rehoused(a.sum[0][i]); });
-    a.store_codes(heads->scales, to);
+    a.template store_codes<kResidual>(heads->scales, to);
   }
 
   static void call(const Reduction& k, const uint8_t* const* x, const PairHead<V>* heads, const uint8_t* w,
@@ -199,15 +209,17 @@ struct AccumulateTable {
   }
 };
 
-/// The calls for bytes of weights that end in codes: [pixels of a row].
+/// The calls for bytes of weights that end in codes: [has a residual][pixels of a row].
 template <class V>
 struct CodesTable {
-  void (*call[V::max_pixels(1) + 1])(const Reduction&, const uint8_t*, const PairHead<V>*, const uint8_t*,
-                                     const PlainCodes&) = {};
+  using Call = void (*)(const Reduction&, const uint8_t*, const PairHead<V>*, const uint8_t*,
+                        const RowCodes<V>&);
+  Call call[2][V::max_pixels(1) + 1] = {};
 
   constexpr CodesTable() {
     [this]<int... i>(std::integer_sequence<int, i...>) {
-      ((call[i + 1] = Accumulate<V, typename V::Bytes, 1, 2, 1, i + 1>::call_codes), ...);
+      ((call[0][i + 1] = Accumulate<V, typename V::Bytes, 1, 2, 1, i + 1>::template call_codes<false>), ...);
+      ((call[1][i + 1] = Accumulate<V, typename V::Bytes, 1, 2, 1, i + 1>::template call_codes<true>), ...);
     }
     (std::make_integer_sequence<int, V::max_pixels(1)>{});
   }

@@ -32,8 +32,7 @@ class Conv2d {
                    .row_step = g_.window.dilation[0] * a_.x.row,
                    .tap_step = g_.window.dilation[1] * a_.x.pixel,
                    .pixel = g_.window.stride[1] * a_.x.pixel},
-        plain_(plan_.kind == WeightKind::i8 && plan_.codes && !plan_.prescale && !plan_.has_residual &&
-               !plan_.max_pool) {}
+        plain_(plan_.kind == WeightKind::i8 && plan_.codes && !plan_.prescale && !plan_.max_pool) {}
 
   void run() {
     if (rows_ <= 0 || width_ <= 0) return;
@@ -153,15 +152,19 @@ class Conv2d {
   // block() of one row whose codes need no accumulators in memory.
   void codes(const PanelRef& p, Rows& at, int64_t n) const {
     const int64_t most = std::min(p.channels, int64_t{2 * L});
-    const PlainCodes to{.y = at.y[0],
-                        .y_pixel = a_.y.pixel,
-                        .begin = static_cast<int>(std::clamp(a_.oc_begin - p.oc, int64_t{0}, most)),
-                        .end = static_cast<int>(std::clamp(a_.oc_end - p.oc, int64_t{0}, most)),
-                        .lo = plan_.lo,
-                        .hi = plan_.hi};
-    kCodes<V>.call[n](reduction_, at.x[0], p.heads, p.weights, to);
+    const RowCodes<V> to{.y = at.y[0],
+                         .y_pixel = a_.y.pixel,
+                         .residual = at.residual[0],
+                         .residual_pixel = a_.residual.pixel,
+                         .sum = &sum_,
+                         .begin = static_cast<int>(std::clamp(a_.oc_begin - p.oc, int64_t{0}, most)),
+                         .end = static_cast<int>(std::clamp(a_.oc_end - p.oc, int64_t{0}, most)),
+                         .lo = plan_.has_residual ? plan_.residual.lo : plan_.lo,
+                         .hi = plan_.has_residual ? plan_.residual.hi : plan_.hi};
+    kCodes<V>.call[plan_.has_residual][n](reduction_, at.x[0], p.heads, p.weights, to);
     at.x[0] += n * reduction_.pixel;
     at.y[0] += n * a_.y.pixel;
+    at.residual[0] += n * a_.residual.pixel;
   }
 
   void accumulate(const PanelRef& p, int64_t rows, int64_t n, const uint8_t* const* x, int32_t* acc) const {
@@ -188,7 +191,7 @@ class Conv2d {
                      .pixels = n,
                      .y = at.y[r] + first * (plan_.codes ? 1 : static_cast<int64_t>(sizeof(int32_t))),
                      .y_pixel = a_.y.pixel,
-                     .residual = at.residual[r] + first,
+                     .residual = plan_.has_residual ? at.residual[r] + first : nullptr,
                      .residual_pixel = a_.residual.pixel,
                      .begin = static_cast<int>(std::clamp(a_.oc_begin - p.oc - first, int64_t{0}, channels)),
                      .end = static_cast<int>(std::clamp(a_.oc_end - p.oc - first, int64_t{0}, channels)),
@@ -217,7 +220,7 @@ class Conv2d {
   const bool flat_;
   const int64_t rows_, width_;
   const Reduction reduction_;
-  const bool plain_;  // bytes of weights to codes and no more
+  const bool plain_;  // bytes of weights to codes, without a pool or a shift below 32
 };
 
 }  // namespace icepoint::wide

@@ -64,7 +64,7 @@ struct Sum {
       : high(pair(r.q_multiplier >> 7, r.x_multiplier >> 7)),
         low(pair(r.q_multiplier & 127, r.x_multiplier & 127)),
         // At most 2^29 + 2 * 255 * 2^21. Partial sums may wrap; the whole one is below 2^31.
-        offset(V::splat32((1 << (r.shift - 1)) - q_zero_point * r.q_multiplier -
+        offset(V::splat32(((1 << r.shift) >> 1) - q_zero_point * r.q_multiplier -
                           r.x_zero_point * r.x_multiplier)),
         zero_point(V::splat16(r.y_zero_point)),
         q_lo(V::splat16(lo)),
