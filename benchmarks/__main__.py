@@ -18,7 +18,7 @@ from .interleave import Effort
 from .measure import measure
 from .network_list import NETWORKS
 
-_WIDTH = 150
+_WIDTH = 160
 _QUICK = Effort(enough=5, fewest=3, seconds=15.0, burst=0.05)
 _QUICK_NETWORKS = ("mnist", "mobilenet_v2", "resnet18", "resnet50")
 

@@ -37,9 +37,10 @@ def test_a_burst_that_waited_for_a_cpu_is_discarded():
     assert (found["median_ms"], found["discarded"]) == (70.0, 1)
 
 
-def test_where_every_burst_was_slow_all_count_and_it_is_said():
-    found = summary.summarize([Burst([1.0, 0.010], 0, 1), Burst([1.0, 0.020], 1, 2)], [0.5, 1.0, 0.5])
-    assert (found["median_ms"], found["discarded"], found["noisy"]) == (15.0, 2, True)
+def test_where_every_burst_was_disturbed_the_calmest_quarter_counts_and_it_is_said():
+    bursts = [Burst([1.0, 0.01 * (i + 1)], 0, 1, waited=0.5 - 0.1 * i) for i in range(5)]
+    found = summary.summarize(bursts, [0.5, 1.0])
+    assert (found["median_ms"], found["discarded"], found["noisy"]) == (45.0, 5, True)
 
 
 def test_speed_is_the_lower_of_clock_and_rate_against_the_upper_quartile():
