@@ -24,7 +24,6 @@ struct NarrowVec : Vec {
     return {_mm256_and_si256(bytes, splat16(255)), _mm256_srli_epi16(bytes, 8)};
   }
   /// acc = dot(acc, x, w).
-  static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) { acc = dot(acc, x, w); }
   /// Nothing here: where all registers are taken, a second load is the better choice.
   static ICEPOINT_INLINE W hold(W w) { return w; }
 

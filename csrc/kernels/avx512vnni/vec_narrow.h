@@ -21,10 +21,6 @@ struct NarrowVec : Vec {
   }
   /// Four bytes of x in every lane, ready for dot.
   static ICEPOINT_INLINE X four(Reg bytes) { return bytes; }
-  /// acc = dot(acc, x, w). GCC 12 would copy acc before and behind every such intrinsic of a loop.
-  static ICEPOINT_INLINE void add_dot(Reg& acc, X x, W w) {
-    asm volatile("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(x), "v"(w));
-  }
   /// v, in a register from here on: GCC would load it again for each of its uses.
   static ICEPOINT_INLINE Reg hold(Reg v) {
     asm("" : "+v"(v));

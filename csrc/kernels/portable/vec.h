@@ -212,6 +212,12 @@ struct Vec {
   static ICEPOINT_INLINE Reg dot(Reg acc, const X& x, const W& w) {
     return dot16(dot16(acc, x.even, w.even), x.odd, w.odd);
   }
+  static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) {
+    acc = dot(acc, x, w);
+  }
+  static ICEPOINT_INLINE void add_dot16(Reg& acc, Reg a, Reg b) {
+    acc = dot16(acc, a, b);
+  }
 
   /// How weights lie in memory: `kBytes` hold `kSteps` times four weights for every lane; as int16.
   struct Bytes {

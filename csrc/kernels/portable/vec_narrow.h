@@ -29,7 +29,6 @@ struct NarrowVec : Vec {
   /// Four bytes of x in every lane, ready for dot.
   static ICEPOINT_INLINE X four(Reg bytes) { return {bytes & 0x00ff00ffu, (Reg)((U16)bytes >> 8)}; }
   /// acc = dot(acc, x, w).
-  static ICEPOINT_INLINE void add_dot(Reg& acc, const X& x, const W& w) { acc = dot(acc, x, w); }
   /// Nothing here: where all registers are taken, a second load is the better choice.
   static ICEPOINT_INLINE W hold(W w) { return w; }
 

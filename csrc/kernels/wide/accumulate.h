@@ -29,6 +29,7 @@ struct Reduction {
   int64_t kernel_rows, taps, chunks;
   int64_t row_step, tap_step;  // from one run to the next
   int64_t pixel;               // from one output pixel to the next
+  int64_t ahead = 0;           // bytes from the weights in use to those asked for; 0 asks for nothing new
 };
 
 /// Where the codes of some pixels go, channels begin..end of a pair, without a pool.
@@ -74,8 +75,9 @@ struct Accumulate {
         int64_t chunk = 0;
         if constexpr (kSets > 1)
           for (; chunk + kSets <= k.chunks; chunk += kSets)
-            unrolled<kSets>([&](auto set) ICEPOINT_ALWAYS_INLINE { step<set>(base, pixel, forms, w); });
-        for (; chunk < k.chunks; ++chunk) step<0>(base, pixel, forms, w);
+            unrolled<kSets>([&](auto set)
+                                ICEPOINT_ALWAYS_INLINE { step<set>(base, pixel, forms, w, k.ahead); });
+        for (; chunk < k.chunks; ++chunk) step<0>(base, pixel, forms, w, k.ahead);
       }
     }
     weights = w;
@@ -83,17 +85,19 @@ struct Accumulate {
 
   template <int set>
   ICEPOINT_INLINE void step(const uint8_t* (&base)[R][kBases], int64_t pixel, const Form* forms,
-                            const uint8_t*& w) {
+                            const uint8_t*& w, int64_t ahead) {
     unrolled<Form::kSteps>([&](auto s) ICEPOINT_ALWAYS_INLINE {
       typename V::W weight[kVectors];
+      if (ahead != 0) [[unlikely]]
+        for (int64_t line = 0; line < kChunk / Form::kSteps; line += 64)
+          __builtin_prefetch(w + ahead + line + s * kChunk / Form::kSteps, 0, 2);
       unrolled<kVectors>([&](auto v) ICEPOINT_ALWAYS_INLINE {
         weight[v] = forms[v].template widen<s>(w + v * Form::kBytes);
       });
       unrolled<R * C>([&](auto p) ICEPOINT_ALWAYS_INLINE {
         const typename V::X x = V::splat_x(base[p / C][p % C / 3] + p % C % 3 * pixel);
-        unrolled<kVectors>([&](auto v) ICEPOINT_ALWAYS_INLINE {
-          sum[set][p * kVectors + v] = V::dot(sum[set][p * kVectors + v], x, weight[v]);
-        });
+        unrolled<kVectors>(
+            [&](auto v) ICEPOINT_ALWAYS_INLINE { V::add_dot(sum[set][p * kVectors + v], x, weight[v]); });
       });
       unrolled<R>([&](auto r) ICEPOINT_ALWAYS_INLINE {
         unrolled<kBases>([&](auto b) ICEPOINT_ALWAYS_INLINE { base[r][b] += 4; });

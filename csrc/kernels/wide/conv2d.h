@@ -12,6 +12,9 @@ namespace icepoint::wide {
 /// panel meets the strip.
 inline constexpr int64_t kStripBytes = 256 << 10;
 
+/// A panel larger than this would push the one in use out of the second cache.
+inline constexpr int64_t kFarPanel = 256 << 10;
+
 template <class V>
 class Conv2d {
  public:
@@ -61,6 +64,7 @@ class Conv2d {
     int64_t pairs;
     int64_t oc, channels;  // the first output channel, and how many
     int64_t ic;            // the group's first input channel
+    int64_t next;          // bytes to the next panel, 0 behind the last
   };
 
   // A 1x1 convolution whose pixels lie in one line has no rows: blocks of pixels need not end with them.
@@ -87,7 +91,8 @@ class Conv2d {
                          .pairs = pairs,
                          .oc = group * plan_.group_oc + first,
                          .channels = std::min(plan_.panel_channels, plan_.group_oc - first),
-                         .ic = group * plan_.group_ic};
+                         .ic = group * plan_.group_ic,
+                         .next = last || plan_.panel_bytes > kFarPanel ? 0 : plan_.panel_bytes};
         if (p.oc < a_.oc_end && p.oc + p.channels > a_.oc_begin) panel(s, p);
         packed += last ? plan_.last_bytes : plan_.panel_bytes;
       }
@@ -110,7 +115,13 @@ class Conv2d {
     for (int64_t row = s.begin; row < s.end;) {
       const int64_t rows = two && row + 1 < s.end ? 2 : 1;
       Rows at = find_rows(p, row, rows, s.left);
-      for (int64_t b = 0; b < blocks; ++b) block(p, at, rows, size + (b < larger ? 1 : 0));
+      for (int64_t b = 0; b < blocks; ++b) {
+        // The second block, or the only one, asks for the next panel while this one is near.
+        const int64_t second = s.begin + rows < s.end ? s.begin + rows : s.begin;
+        const bool asks = blocks > 1 ? row == s.begin && b == 1 : row == second;
+        reduction_.ahead = asks ? p.next : 0;
+        block(p, at, rows, size + (b < larger ? 1 : 0));
+      }
       row += rows;
     }
   }
@@ -219,7 +230,7 @@ class Conv2d {
   const int64_t down_, oh_;  // rows and columns of the convolution to one of y; y's rows an image
   const bool flat_;
   const int64_t rows_, width_;
-  const Reduction reduction_;
+  Reduction reduction_;
   const bool plain_;  // bytes of weights to codes, without a pool or a shift below 32
 };
 

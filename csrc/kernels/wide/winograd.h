@@ -16,7 +16,8 @@ namespace icepoint::wide {
 inline constexpr int64_t kWinogradChunk = 64;
 
 template <class V, int T>
-void winograd_product(const int16_t* u, int64_t chunk, int64_t steps, const int16_t* w, int32_t* m) {
+void winograd_product(const int16_t* u, int64_t chunk, int64_t steps, const int16_t* w, int64_t ahead,
+                      int32_t* m) {
   using Reg = typename V::Reg;
   constexpr int L = V::kLanes;
   Reg sum[T][2];
@@ -25,12 +26,13 @@ void winograd_product(const int16_t* u, int64_t chunk, int64_t steps, const int1
     const int16_t* x = u;
     for (int64_t i = std::min(steps - k, kWinogradChunk / 2); i > 0; --i, x += 2, w += 4 * L) {
       const Reg first = V::load(w), second = V::load(w + 2 * L);
+      for (int64_t line = 0; line < 4 * L; line += 32) __builtin_prefetch(w + ahead + line, 0, 2);
       unrolled<T>([&](auto t) ICEPOINT_ALWAYS_INLINE {
         int32_t two;
         std::memcpy(&two, x + t * kWinogradChunk, sizeof(two));
         const Reg both = V::splat32(two);
-        sum[t][0] = V::dot16(sum[t][0], both, first);
-        sum[t][1] = V::dot16(sum[t][1], both, second);
+        V::add_dot16(sum[t][0], both, first);
+        V::add_dot16(sum[t][1], both, second);
       });
     }
   }
@@ -41,7 +43,7 @@ void winograd_product(const int16_t* u, int64_t chunk, int64_t steps, const int1
 }
 
 template <class V>
-using WinogradCall = void (*)(const int16_t*, int64_t, int64_t, const int16_t*, int32_t*);
+using WinogradCall = void (*)(const int16_t*, int64_t, int64_t, const int16_t*, int64_t, int32_t*);
 
 template <class V, int... t>
 constexpr auto winograd_table(std::integer_sequence<int, t...>) {
@@ -145,11 +147,14 @@ class Winograd {
   // Every place's product: its matrix of weights stays in the first cache while all tiles meet it.
   void products(const int16_t* weights) const {
     const int64_t blocks = divide_up(count_, kAtOnce), chunk = count_ * kWinogradChunk;
-    for (int64_t place = 0; place < kPlaces; ++place, weights += plan_.steps * 4 * L)
+    // The second block, or the only one, asks for the next place's matrix while this one is near.
+    const int64_t matrix = plan_.steps * 4 * L, asks = blocks > 1 ? 1 : 0;
+    for (int64_t place = 0; place < kPlaces; ++place, weights += matrix)
       for (int64_t b = 0; b < blocks; ++b) {
         const int64_t begin = part_begin(count_, blocks, b), end = part_begin(count_, blocks, b + 1);
         kWinograd<V>[end - begin - 1](u_ + place * chunks_ * chunk + begin * kWinogradChunk, chunk,
-                                      plan_.steps, weights, m_ + (place * count_ + begin) * 2 * L);
+                                      plan_.steps, weights, b == asks ? matrix : 0,
+                                      m_ + (place * count_ + begin) * 2 * L);
       }
   }
 
