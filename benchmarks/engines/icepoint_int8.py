@@ -27,12 +27,9 @@ def load(job: Job) -> Ready:
     icepoint.set_num_threads(job.threads)
     frozen = icepoint.load(job.own(".ice"))
     x = torch.from_numpy(job.array("input"))
-
-    def run():
-        with torch.inference_mode():
-            return frozen(x)
-
-    return Ready(run, lambda y: y.numpy(), lambda seconds: time_layers(frozen, job.batch, seconds))
+    return Ready(
+        lambda: frozen(x), lambda y: y.numpy(), lambda seconds: time_layers(frozen, job.batch, seconds)
+    )
 
 
 def _four_bits(quantized: icepoint.QuantizedModel) -> None:

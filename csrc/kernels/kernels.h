@@ -1,7 +1,8 @@
 // What one CPU does: every kernel's contract, gathered in one table per instruction set.
 //
-// Activations are uint8, channels last, at the pitches that a View names. A kernel never allocates,
-// throws, locks or looks at a shape it was not given; the layer above has checked everything. A kernel
+// Activations are uint8, channels last, at the pitches that a View names. A kernel never throws, locks or
+// looks at a shape it was not given; the layer above has checked everything. It has no memory of its own but
+// some 100 KB of stack and thread_scratch(); packing, which is no part of a run, may allocate. A kernel
 // computes the rows begin..end of its output and no other byte, so threads split rows freely. Two tables
 // are right when every output byte is equal: the meaning is reference/, and docs/numerics.md.
 #pragma once

@@ -43,7 +43,7 @@ const Kernels& find(const std::string& name, const std::string& who) {
   for (const Kernels* table : available())
     if (name == table->name) return *table;
   for (const char* known : kNames)
-    if (name == known) fail(who, ": this build or this CPU lacks '", name, "'; it has ", joined(isas()));
+    if (name == known) fail(who, ": this build, CPU or system lacks '", name, "'; it has ", joined(isas()));
   fail(who, ": '", name, "' is not an instruction set; this machine has ", joined(isas()));
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/check.h"
 #include "replay/commands.h"
+#include "replay/resident.h"
 #include "replay/session.h"
 #include "replay/text.h"
 #include "runtime/threads.h"
@@ -104,8 +105,11 @@ nlohmann::ordered_json layers(const Model& model, const Options& options, double
 }
 
 void print_runs(const nlohmann::ordered_json& result) {
+  const auto mib = [&](const char* name) { return decimal(result[name].get<double>() / (1 << 20), 1); };
   std::cout << "batch " << result["batch"].get<int64_t>() << ", " << result["isa"].get<std::string>()
-            << " kernels\n\n";
+            << " kernels; loaded in " << decimal(result["load_seconds"].get<double>(), 2) << " s, "
+            << mib("loaded_bytes") << " MiB in memory (packed weights " << mib("packed_bytes")
+            << ", activations of one image " << mib("arena_bytes") << ")\n\n";
   Table runs({">threads", ">runs", ">min us", ">median us", ">p90 us", ">p99 us", ">images/s"});
   const auto number = [](const nlohmann::ordered_json& value) { return decimal(value.get<double>(), 1); };
   for (const auto& r : result["runs"])
@@ -127,11 +131,18 @@ void print_runs(const nlohmann::ordered_json& result) {
 void run(const Options& options) {
   require(std::isfinite(options.seconds),
           "bench: --seconds has to be a number");  // CLI11's range lets NaN pass
+  const int64_t before = resident_bytes();
+  const auto start = Clock::now();
   const Session session(options.common);
+  const double load_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   nlohmann::ordered_json result{{"model", options.common.model},
                                 {"digest", session.file().digest},
                                 {"isa", session.model().isa().name},
-                                {"batch", options.batch}};
+                                {"batch", options.batch},
+                                {"load_seconds", load_seconds},
+                                {"packed_bytes", session.model().weight_bytes()},
+                                {"arena_bytes", session.model().arena_bytes()},
+                                {"loaded_bytes", resident_bytes() - before}};
   // Without --threads both ends are of interest: one thread, and all that there are.
   const int all = num_threads();
   std::vector<int> counts{all};

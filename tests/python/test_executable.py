@@ -7,6 +7,8 @@ import struct
 import subprocess
 
 import pytest
+import torch
+from torch import nn
 
 import icepoint
 from icepoint import _C
@@ -150,6 +152,18 @@ def test_bench_measures_one_thread_and_all(model):
     one = run_json("bench", model[0], "--seconds", "0.01", "--threads", "1", "--isa", "reference")
     assert [r["threads"] for r in one["runs"]] == [1] and one["isa"] == "reference"
     assert "images/s" in run("bench", model[0], "--seconds", "0.01", "--per-layer")
+
+
+def test_a_running_model_holds_its_packed_weights_and_little_more(folder):
+    """Neither the file's bytes nor its codes stay in memory once the weights are packed."""
+    net = nn.Sequential(nn.Conv2d(1, 256, 4), nn.Flatten(), nn.Linear(256 * 25, 2048)).eval()
+    x = torch.rand(2, 1, 8, 8)
+    path = icepoint.quantize(net, (x,), [x]).freeze().save(folder / "large.ice")
+    for isa in _C.isas():
+        found = run_json("bench", path, "--seconds", "0.01", "--threads", "1", "--isa", isa)
+        assert found["packed_bytes"] >= 256 * 25 * 2048  # 12.5 MiB, a byte each at least
+        assert 0 < found["loaded_bytes"] <= 1.1 * (found["packed_bytes"] + found["arena_bytes"]), isa
+        assert 0 < found["load_seconds"] < 60
 
 
 def test_environment_variables_are_read(model):
