@@ -29,6 +29,13 @@ bool is_reasonable(Extent x, const Halo& halo) {
   return padded <= std::max(kFreeHalo, kMostHalo * x.numel());
 }
 
+// Tables may compute a 3x3 convolution of stride 1 by tiles of 4x4 outputs: threads do not cut them.
+int64_t rows_of_unit(const Conv2dGeometry& g, const ConvFusion& fusion) {
+  using Pair = std::array<int64_t, 2>;
+  const bool tiles = g.window.kernel == Pair{3, 3} && g.window.stride == Pair{1, 1} && g.groups == 1;
+  return !tiles ? 1 : fusion.max_pool ? 2 : 4;
+}
+
 class QConv2dLayer final : public Layer {
  public:
   QConv2dLayer(const Kernels& kernels, const Conv2dGeometry& geometry, int32_t x_zero_point,
@@ -37,6 +44,7 @@ class QConv2dLayer final : public Layer {
         geometry_(geometry),
         residual_(fusion.residual.has_value()),
         rows_(fusion.max_pool ? geometry.oh / 2 : geometry.oh),
+        unit_rows_(rows_of_unit(geometry, fusion)),
         halo_(conv2d_halo({geometry.h, geometry.w, geometry.ic}, geometry.window)),
         pixelwise_(geometry.window.kernel == std::array<int64_t, 2>{1, 1} &&
                    geometry.window.stride == std::array<int64_t, 2>{1, 1} &&
@@ -59,7 +67,9 @@ class QConv2dLayer final : public Layer {
     kernels.conv2d_pack(spec, packed_.data());
   }
 
-  int64_t units(int64_t n) const override { return splits_channels(n) ? channel_blocks() : n * rows_; }
+  int64_t units(int64_t n) const override {
+    return splits_channels(n) ? channel_blocks() : n * ((rows_ + unit_rows_ - 1) / unit_rows_);
+  }
 
   void run(const View* xs, const Output& y, int64_t n, int64_t begin, int64_t end) const override {
     Conv2dArgs args{.g = &geometry_,
@@ -67,8 +77,8 @@ class QConv2dLayer final : public Layer {
                     .x = xs[0],
                     .residual = residual_ ? xs[1] : View{},
                     .y = y,
-                    .begin = begin,
-                    .end = end,
+                    .begin = first_row(begin),
+                    .end = first_row(end),
                     .oc_begin = 0,
                     .oc_end = geometry_.oc};
     if (splits_channels(n)) {
@@ -86,6 +96,12 @@ class QConv2dLayer final : public Layer {
   int64_t bytes() const override { return packed_.size(); }
 
  private:
+  // The row of y, through all images, with which a unit begins.
+  int64_t first_row(int64_t unit) const {
+    const int64_t units = (rows_ + unit_rows_ - 1) / unit_rows_;
+    return unit / units * rows_ + unit % units * unit_rows_;
+  }
+
   int64_t channel_blocks() const { return (geometry_.oc + kOutputBlock - 1) / kOutputBlock; }
 
   // Threads that take channels read each weight once between them; threads that take rows read each pixel
@@ -122,7 +138,7 @@ class QConv2dLayer final : public Layer {
   const Kernels& kernels_;
   Conv2dGeometry geometry_;
   bool residual_;
-  int64_t rows_;
+  int64_t rows_, unit_rows_;
   Halo halo_;
   bool pixelwise_;
   PackedWeights packed_;

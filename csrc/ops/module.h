@@ -11,8 +11,9 @@ void bind_numbers(pybind11::module_& m);  // scalars of docs/numerics.md, thread
 void bind_files(pybind11::module_& m);    // encode, save, load, digest
 void bind_model(pybind11::module_& m);    // class Model
 
-/// A function run(x, n, y) on addresses of float32; throws std::invalid_argument where the model has not one
-/// input and one output.
-pybind11::object make_runner(const ModelPtr& model);
+/// A function run(x) of plain float32 tensors, that returns None where the operator has to be asked: other
+/// dtypes, shapes, devices, gradients, torch's modes. `torch` is the module. Throws std::invalid_argument
+/// where the model has not one input and one output.
+pybind11::object make_runner(const ModelPtr& model, const pybind11::object& torch);
 
 }  // namespace icepoint::ops

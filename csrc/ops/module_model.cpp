@@ -84,7 +84,7 @@ class PyModel {
   }
 
   std::string describe() const { return describe_json(*model_); }
-  py::object runner() const { return make_runner(model_); }
+  py::object runner(const py::object& torch) const { return make_runner(model_, torch); }
 
  private:
   const ModelFile& file() const { return model_->file(); }
@@ -146,9 +146,8 @@ void bind_model(py::module_& m) {
       .def("tensors", &PyModel::tensors, "Every tensor of the graph as stored, by name: 'conv1.weight', ...")
       .def("trace", &PyModel::trace, py::arg("inputs"),
            "[(name, uint8 codes (n, ...))] of every value, the inputs first, computed without fusions.")
-      .def(
-          "runner", &PyModel::runner,
-          "run(x, n, y) on addresses: n dense float32 inputs at x, outputs to y. One input and output alone.")
+      .def("runner", &PyModel::runner, py::arg("torch"),
+           "run(x): a plain float32 tensor to another, or None where the operator has to be asked.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
       .def("run", &PyModel::run<float>, py::arg("inputs"), "float32 (n, ...) in and out.");
 }

@@ -15,10 +15,10 @@ from torch.nn.modules.module import _global_forward_hooks as _global_hooks
 from torch.nn.modules.module import _global_forward_pre_hooks as _global_pre_hooks
 
 from . import _C
-from .direct import direct_call
 from .recipe import Recipe
 
 ModelFileError = _C.ModelFileError
+_is_compiling = torch.compiler.is_compiling
 
 
 class FrozenModel(nn.Module):
@@ -55,15 +55,16 @@ class FrozenModel(nn.Module):
 
     def _set_prepared(self, prepared: Any) -> None:
         self._prepared = prepared
-        shapes = [[value["shape"] for value in values] for values in (self._inputs, self._outputs)]
-        self._direct = direct_call(prepared, *shapes)
+        one = len(self._inputs) == len(self._outputs) == 1
+        # Past torch's dispatcher, which costs as much as a small network: docs/decisions/0015.
+        self._run = prepared.runner(torch) if one else lambda x: None
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """forward(), through nn.Module's hooks where there are any, else the short way where it is open."""
         hooks = self._forward_hooks or self._forward_pre_hooks or _global_hooks or _global_pre_hooks
-        if hooks or named or len(inputs) != 1:
+        if hooks or named or len(inputs) != 1 or _is_compiling():
             return super().__call__(*inputs, **named)
-        y = self._direct(inputs[0])
+        y = self._run(inputs[0])
         return super().__call__(*inputs) if y is None else y
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
@@ -160,7 +161,7 @@ class FrozenModel(nn.Module):
     # nn.Module.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_prepared", "_direct")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_prepared", "_run")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)

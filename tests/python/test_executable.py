@@ -162,7 +162,9 @@ def test_a_running_model_holds_its_packed_weights_and_little_more(folder):
     for isa in _C.isas():
         found = run_json("bench", path, "--seconds", "0.01", "--threads", "1", "--isa", isa)
         assert found["packed_bytes"] >= 256 * 25 * 2048  # 12.5 MiB, a byte each at least
-        assert 0 < found["loaded_bytes"] <= 1.1 * (found["packed_bytes"] + found["arena_bytes"]), isa
+        # Loading touches some MiB of the program itself, too.
+        most = 1.1 * (found["packed_bytes"] + found["arena_bytes"]) + (4 << 20)
+        assert 0 < found["loaded_bytes"] <= most, isa
         assert 0 < found["load_seconds"] < 60
 
 

@@ -166,6 +166,39 @@ struct Vec {
     __asm__("" : "+v"(v));
     return v;
   }
+
+  // Quarters: a few channels of four pixels side by side.
+  /// The first quarter in every quarter.
+  static ICEPOINT_INLINE Reg spread(Reg v) { return _mm512_shuffle_i32x4(v, v, 0); }
+  static ICEPOINT_INLINE Scale spread(const Scale& s) {
+    Scale four = s;
+    for (Reg* part :
+         {&four.even_multiplier, &four.odd_multiplier, &four.even_offset, &four.odd_offset, &four.tail})
+      *part = spread(*part);
+    return four;
+  }
+  /// Four bytes of x to each quarter, from x, x + step, ...
+  static ICEPOINT_INLINE X splat_x4(const uint8_t* x, int64_t step) {
+    const auto four = [&](int64_t i) ICEPOINT_ALWAYS_INLINE {
+      int32_t bytes;
+      std::memcpy(&bytes, x + i * step, sizeof(bytes));
+      return bytes;
+    };
+    const Reg two = _mm512_mask_set1_epi32(_mm512_set1_epi32(four(0)), 0x00f0, four(1));
+    return _mm512_mask_set1_epi32(_mm512_mask_set1_epi32(two, 0x0f00, four(2)), 0xf000, four(3));
+  }
+  /// The lower half of every quarter, n of its 8 bytes, to y, y + step, ...
+  static ICEPOINT_INLINE void store_quarters(uint8_t* y, int64_t step, Reg v, int n) {
+    uint8_t bytes[64];
+    store(bytes, v);
+    for (int i = 0; i < 4; ++i, y += step) {
+      if (n == 8)
+        std::memcpy(y, bytes + 16 * i, 8);
+      else
+        std::memcpy(y, bytes + 16 * i, static_cast<size_t>(n));
+    }
+  }
+
   /// Pixels between two turns of the epilogue; even.
   static constexpr int kBlock = 14;
 };

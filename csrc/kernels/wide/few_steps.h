@@ -101,6 +101,10 @@ class FewSteps {
     const int begin = static_cast<int>(std::max(a_.oc_begin - oc, int64_t{0}));
     const int end = static_cast<int>(std::min({a_.oc_end - oc, g_.oc - oc, int64_t{2 * L}}));
     int64_t i = 0;
+    if (begin == 0 && end <= L / 2) {
+      i = quarters<R, C, kDown>(x, head, w, end, y);
+      y += i * a_.y.pixel;
+    }
     if (begin == 0 && end == 2 * L) {
       for (; i + 2 <= n; i += 2, y += 2 * a_.y.pixel) {
         const Reg codes = both(code(i * next), code(i * next + next));
@@ -113,6 +117,38 @@ class FewSteps {
       const Reg one = code(i * next);
       V::store_low(y, both(one, one), part);
     }
+  }
+
+  // A last panel of few channels, L / 2 or less: its first quarter holds them all, so the four quarters take
+  // four pixels at a time. Returns the pixels done, a multiple of 4.
+  template <int R, int C, int kDown>
+  int64_t quarters(const uint8_t* const (&x)[kDown][R], const PairHead<V>& head, const Reg (&w)[R * C][2],
+                   int channels, uint8_t* y) const {
+    Reg four[R * C][2];
+    unrolled<2 * R * C>([&](auto i)
+                            ICEPOINT_ALWAYS_INLINE { four[i / 2][i % 2] = V::spread(w[i / 2][i % 2]); });
+    const Reg bias[2] = {V::spread(V::load(head.bias)), V::spread(V::load(head.bias + L))};
+    const typename V::Scale first = V::spread(head.scales.load(0)), second = V::spread(head.scales.load(1));
+    const Reg lo = V::splat8(plan_.lo), hi = V::splat8(plan_.hi);
+    const int64_t n = g_.ow / kDown, step = g_.window.stride[1] * a_.x.pixel, next = kDown * step;
+    int64_t i = 0;
+    for (; i + 4 <= n; i += 4, y += 4 * a_.y.pixel) {
+      Reg most[2];
+      unrolled<kDown * kDown>([&](auto p) ICEPOINT_ALWAYS_INLINE {
+        Reg sum[2] = {bias[0], bias[1]};
+        const int64_t from = i * next + p % kDown * step;
+        unrolled<R * C>([&](auto k) ICEPOINT_ALWAYS_INLINE {
+          const typename V::X bytes = V::splat_x4(x[p / kDown][k / C] + from + k % C * 4, next);
+          sum[0] = V::dot(sum[0], bytes, four[k][0]);
+          sum[1] = V::dot(sum[1], bytes, four[k][1]);
+        });
+        most[0] = p == 0 ? sum[0] : V::max32(most[0], sum[0]);
+        most[1] = p == 0 ? sum[1] : V::max32(most[1], sum[1]);
+      });
+      const Reg codes = V::pack16(V::requantize(most[0], first), V::requantize(most[1], second));
+      V::store_quarters(y, a_.y.pixel, V::min8(V::max8(V::pack8(codes, codes), lo), hi), channels);
+    }
+    return i;
   }
 
   const Conv2dArgs& a_;
