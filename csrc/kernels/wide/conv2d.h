@@ -210,15 +210,7 @@ class Conv2d {
                      .lo = plan_.has_residual ? plan_.residual.lo : plan_.lo,
                      .hi = plan_.has_residual ? plan_.residual.hi : plan_.hi};
       if (b.begin >= b.end) continue;
-      const Scales<V, 2>& scales = p.heads[pair].scales;
-      if (!plan_.codes)
-        store_accumulators(b);
-      else if (plan_.has_residual)
-        store_codes<V, false, true>(b, scales, &sum_);
-      else if (plan_.max_pool)
-        store_codes<V, true, false>(b, scales, nullptr);
-      else
-        store_codes<V, false, false>(b, scales, nullptr);
+      store_block(b, plan_, p.heads[pair].scales, sum_);
     }
   }
 

@@ -167,4 +167,18 @@ void store_accumulators(const PairBlock<V>& b) {
   }
 }
 
+/// A block's way to y: accumulators or codes, pooled or with the residual's sum.
+template <class V>
+void store_block(const PairBlock<V>& b, const PackedForm& form, const Scales<V, 2>& scales,
+                 const Sum<V>& sum) {
+  if (!form.codes)
+    store_accumulators(b);
+  else if (form.has_residual)
+    store_codes<V, false, true>(b, scales, &sum);
+  else if (form.max_pool)
+    store_codes<V, true, false>(b, scales, nullptr);
+  else
+    store_codes<V, false, false>(b, scales, nullptr);
+}
+
 }  // namespace icepoint::wide

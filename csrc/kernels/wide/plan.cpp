@@ -5,9 +5,8 @@
 
 namespace icepoint::wide {
 
-Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
-    : PackedForm{Algorithm::direct},
-      kind(spec.kind),
+PackedForm::PackedForm(Algorithm a, const Conv2dSpec& spec)
+    : algorithm(a),
       codes(spec.requant != nullptr),
       prescale(false),
       has_residual(spec.residual != nullptr),
@@ -16,10 +15,14 @@ Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
       hi(codes ? spec.requant->hi : 0),
       zero_point(codes ? spec.requant->zero_point : 0),
       residual(has_residual ? *spec.residual : Residual{0, 0, 0, 1, 0, 0, 0}) {
-  const Conv2dGeometry& g = spec.g;
   if (codes)
-    prescale = std::any_of(spec.requant->shift, spec.requant->shift + g.oc, [](int32_t s) { return s < 32; });
+    prescale =
+        std::any_of(spec.requant->shift, spec.requant->shift + spec.g.oc, [](int32_t s) { return s < 32; });
+}
 
+Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
+    : PackedForm(Algorithm::direct, spec), kind(spec.kind) {
+  const Conv2dGeometry& g = spec.g;
   groups = g.groups;
   group_ic = g.ic / groups;
   group_oc = g.oc / groups;

@@ -8,11 +8,17 @@
 
 namespace icepoint::wide {
 
-/// How a packed convolution computes: what every packed form begins with. `tiles` is the direct form too,
-/// with runs filled up for them.
+/// How a packed convolution computes. `tiles` is the direct form too, with runs filled up for them.
 enum class Algorithm : uint8_t { direct, winograd, tiles };
+
+/// What every packed form begins with: how it computes, and what becomes of its accumulators.
 struct PackedForm {
   Algorithm algorithm;
+  bool codes, prescale, has_residual, max_pool;
+  int32_t lo, hi, zero_point;  // of the convolution's own code
+  Residual residual;
+
+  PackedForm(Algorithm algorithm, const Conv2dSpec& spec);
 };
 inline Algorithm algorithm_of(const void* packed) {
   return static_cast<const PackedForm*>(packed)->algorithm;
@@ -35,10 +41,6 @@ struct PanelShape {
 /// no other bytes lie between them: a first layer of 3 channels reduces 21 neighbours, not 7 times 3.
 struct alignas(64) Plan : PackedForm {
   WeightKind kind;
-  bool codes, prescale, has_residual, max_pool;
-  int32_t lo, hi, zero_point;  // of the convolution's own code
-  Residual residual;
-
   int64_t kernel_rows, taps, run, chunks;
   int64_t groups, group_ic, group_oc;
   int64_t panels, panel_channels, panel_bytes;  // a group's; all but the last are whole

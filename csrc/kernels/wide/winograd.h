@@ -175,36 +175,24 @@ class Winograd {
 
   void store(const Scales<V, 2>& scales, int64_t oc, int64_t row, int64_t column, int64_t pixels,
              const int32_t* acc, int64_t acc_row) const {
-    const int64_t channels = std::min(plan_.oc - oc, int64_t{2 * L});
-    PairBlock<V> b{.acc = acc,
-                   .acc_pixel = 2 * L,
-                   .acc_row = acc_row,
-                   .pixels = pixels,
-                   .y = a_.y.at(image_, row, column),
-                   .y_pixel = a_.y.pixel,
-                   .residual = nullptr,
-                   .residual_pixel = a_.residual.pixel,
-                   .begin = static_cast<int>(std::clamp(a_.oc_begin - oc, int64_t{0}, channels)),
-                   .end = static_cast<int>(std::clamp(a_.oc_end - oc, int64_t{0}, channels)),
-                   .prescale = plan_.prescale,
-                   .lo = plan_.lo,
-                   .hi = plan_.hi};
     if (pixels <= 0) return;
-    if (!plan_.codes) {
-      b.y += oc * static_cast<int64_t>(sizeof(int32_t));
-      store_accumulators(b);
-      return;
-    }
-    b.y += oc;
-    if (plan_.has_residual) {
-      b.lo = plan_.residual.lo, b.hi = plan_.residual.hi;
-      b.residual = a_.residual.at(image_, row, column) + oc;
-      store_codes<V, false, true>(b, scales, &sum_);
-    } else if (plan_.max_pool) {
-      store_codes<V, true, false>(b, scales, nullptr);
-    } else {
-      store_codes<V, false, false>(b, scales, nullptr);
-    }
+    const int64_t channels = std::min(plan_.oc - oc, int64_t{2 * L});
+    const uint8_t* residual = plan_.has_residual ? a_.residual.at(image_, row, column) + oc : nullptr;
+    const PairBlock<V> b{
+        .acc = acc,
+        .acc_pixel = 2 * L,
+        .acc_row = acc_row,
+        .pixels = pixels,
+        .y = a_.y.at(image_, row, column) + oc * (plan_.codes ? 1 : static_cast<int64_t>(sizeof(int32_t))),
+        .y_pixel = a_.y.pixel,
+        .residual = residual,
+        .residual_pixel = a_.residual.pixel,
+        .begin = static_cast<int>(std::clamp(a_.oc_begin - oc, int64_t{0}, channels)),
+        .end = static_cast<int>(std::clamp(a_.oc_end - oc, int64_t{0}, channels)),
+        .prescale = plan_.prescale,
+        .lo = plan_.has_residual ? plan_.residual.lo : plan_.lo,
+        .hi = plan_.has_residual ? plan_.residual.hi : plan_.hi};
+    store_block(b, plan_, scales, sum_);
   }
 
   const Conv2dArgs& a_;

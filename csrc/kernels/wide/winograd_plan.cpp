@@ -30,23 +30,12 @@ bool fills_tiles(const Conv2dGeometry& g) {
 }  // namespace
 
 WinogradPlan::WinogradPlan(const Conv2dSpec& spec, int64_t pair_channels, int64_t head_bytes)
-    : PackedForm{Algorithm::winograd},
-      codes(spec.requant != nullptr),
-      prescale(false),
-      has_residual(spec.residual != nullptr),
-      max_pool(spec.max_pool),
-      lo(codes ? spec.requant->lo : 0),
-      hi(codes ? spec.requant->hi : 0),
-      zero_point(codes ? spec.requant->zero_point : 0),
-      residual(has_residual ? *spec.residual : Residual{}),
+    : PackedForm(Algorithm::winograd, spec),
       ic(spec.g.ic),
       oc(spec.g.oc),
       steps(divide_up(ic, 2)),
       panels(divide_up(oc, pair_channels)),
-      panel_bytes(head_bytes + kPlaces * steps * pair_channels * 2 * static_cast<int64_t>(sizeof(int16_t))) {
-  if (codes)
-    prescale = std::any_of(spec.requant->shift, spec.requant->shift + oc, [](int32_t s) { return s < 32; });
-}
+      panel_bytes(head_bytes + kPlaces * steps * pair_channels * 2 * static_cast<int64_t>(sizeof(int16_t))) {}
 
 bool winograd_fits(const Conv2dSpec& spec) {
   // Four-bit weights stay packed, and weights beyond a byte would leave int16.

@@ -17,10 +17,6 @@ inline constexpr int64_t kMostWinogradChannels = 1024;
 /// Packed weights are this, then the panels: the constants of a pair of vectors, then 36 matrices of
 /// int16 (ic / 2, output channels of the pair, 2).
 struct alignas(64) WinogradPlan : PackedForm {
-  bool codes, prescale, has_residual, max_pool;
-  int32_t lo, hi, zero_point;  // of the convolution's own code
-  Residual residual;
-
   int64_t ic, oc, steps;  // two input channels a step
   int64_t panels, panel_bytes;
 
