@@ -24,7 +24,7 @@ _SHOW_VERSIONS = (
 
 
 def machine(isa: str | None) -> dict[str, Any]:
-    """The CPU by name, its cores, the kernel, and the version of every engine."""
+    """The CPU by name, its cores, the system, and the version of every engine."""
     names = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -33,7 +33,7 @@ def machine(isa: str | None) -> dict[str, Any]:
     return {
         "cpu": names[0] if names else platform.machine(),
         "cpus": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": platform.system(),
         "python": platform.python_version(),
         "isa": isa or "the best of the CPU",
         "versions": {"icepoint": metadata.version("icepoint"), **_versions()},
