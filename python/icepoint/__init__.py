@@ -32,6 +32,7 @@ from .qparams import (
 )
 from .quantize import QuantizedModel, quantize
 from .recipe import Recipe
+from .weight_only import WeightOnlyModel, load_weights, quantize_weights
 from .weights import choose_weight_qparams
 
 from . import models  # isort: skip  (networks written from all of the above)
@@ -57,6 +58,7 @@ __all__ = [
     "QSigmoid",
     "QuantizedModel",
     "Recipe",
+    "WeightOnlyModel",
     "__version__",
     "calcu_scale_and_zeropoint",
     "calculate_scale_zero_point",
@@ -69,10 +71,12 @@ __all__ = [
     "isa",
     "isas",
     "load",
+    "load_weights",
     "models",
     "ops",
     "quantize",
     "quantize_multiplier",
     "quantize_tensor",
+    "quantize_weights",
     "set_num_threads",
 ]

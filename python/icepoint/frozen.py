@@ -15,6 +15,7 @@ from torch.nn.modules.module import _global_forward_hooks as _global_hooks
 from torch.nn.modules.module import _global_forward_pre_hooks as _global_pre_hooks
 
 from . import _C
+from .packed_codes import unpack
 from .recipe import Recipe
 
 ModelFileError = _C.ModelFileError
@@ -206,10 +207,5 @@ def _logical_weight(op: dict[str, Any], stored: np.ndarray, x_shape: list[int]) 
         shape = (x_shape[0], op["out_channels"] // op["groups"], *op["kernel_size"])
     bits, signed = op["weight_bits"], not op["weight_affine"]
     if bits < 8:
-        row = int(np.prod(shape[1:]))
-        ones = np.unpackbits(stored, axis=1, bitorder="little")[:, : row * bits].reshape(
-            len(stored), row, bits
-        )
-        codes = (ones * (1 << np.arange(bits))).sum(2, dtype=np.int16)
-        stored = np.where(codes >= 1 << (bits - 1), codes - (1 << bits), codes) if signed else codes
+        stored = unpack(torch.from_numpy(stored), int(np.prod(shape[1:])), bits, signed).numpy()
     return stored.astype(np.int8 if signed else np.uint8).reshape(shape)

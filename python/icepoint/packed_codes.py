@@ -1,0 +1,36 @@
+"""Codes of 2 to 7 bits in rows of bytes: "packed rows" of docs/format.md, for tensors in memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from . import _C
+
+
+def pack(codes: torch.Tensor, bits: int) -> torch.Tensor:
+    """uint8 (rows, bytes) of codes (rows, ...): a row begins at a byte, low bits first.
+
+    >>> pack(torch.tensor([[1, -1, 3, -3, 2]]), 3)
+    tensor([[249,  42]], dtype=torch.uint8)
+    """
+    rows = codes.flatten(1).to(torch.int32).contiguous()
+    packed = _C.pack_codes(rows.numpy().reshape(-1), rows.shape[1], bits)
+    return torch.from_numpy(np.frombuffer(packed, np.uint8).reshape(len(rows), -1).copy())
+
+
+def unpack(packed: torch.Tensor, row: int, bits: int, signed: bool) -> torch.Tensor:
+    """The first `row` codes (rows, row) of every packed row: int8 where `signed`, else uint8.
+
+    >>> unpack(torch.tensor([[249, 42]], dtype=torch.uint8), 5, 3, signed=True)
+    tensor([[ 1, -1,  3, -3,  2]], dtype=torch.int8)
+    """
+    at = torch.arange(row) * bits
+    low, last = at >> 3, packed.shape[1] - 1
+    # A code lies in at most two bytes; where the last row's byte is its second one too, the shift drops it.
+    pairs = packed[:, low].to(torch.int32) | packed[:, (low + 1).clamp(max=last)].to(torch.int32) << 8
+    codes = pairs >> (at & 7).to(torch.int32) & ((1 << bits) - 1)
+    if not signed:
+        return codes.to(torch.uint8)
+    sign = 1 << (bits - 1)
+    return ((codes ^ sign) - sign).to(torch.int8)
