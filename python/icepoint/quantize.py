@@ -19,6 +19,7 @@ from .qparams import QParam
 from .quantize_inputs import batches_like, check_eval, one_example
 from .recipe import Recipe
 from .report import Report, make_report
+from .shared_ranges import WIDEST, Own, share_ranges
 from .stages import Stage, real, stages_of
 from .weights import check_scheme
 
@@ -42,6 +43,7 @@ class QuantizedModel(nn.Module):
         self.recipe = recipe
         self._example = example.detach()
         self._sample = self._example
+        self._own: list[Own] = []  # what each layer observed itself, before any of it was shared
         for i, stage in enumerate(self.stages):
             name = stage.name.replace(".", "_")
             self.add_module(f"{name}_{i}" if hasattr(self, name) else name, stage.layer)
@@ -59,9 +61,46 @@ class QuantizedModel(nn.Module):
         values = self._walk((x, None), lambda stage, values: stage.run(values))
         return _single([real(*value) for value in values])
 
-    def fix(self) -> None:
-        """Fixes every layer's integers; called once the observers have seen the data."""
+    def calibrate(self, calibration_data: Iterable[Any]) -> int:
+        """Widens the ranges by more data of any form that `quantize` takes, and fixes the integers anew.
+
+        The same ranges as if `quantize` had seen all the data at once, in any order. Returns the number
+        of batches. Where it raises, or is interrupted, the model computes with what it has seen by then.
+
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+        >>> q = quantize(model, torch.randn(1, 3, 8, 8), [torch.randn(16, 3, 8, 8)])
+        >>> q.calibrate([torch.randn(16, 3, 8, 8)])
+        1
+        """
+        self._restore()
+        for layer in self.stages:
+            if isinstance(layer.layer, QModule):
+                layer.layer.thaw()
+        try:
+            return calibrate(self, batches_like(self._example, calibration_data, []))
+        finally:
+            self.fix()
+
+    def fix(self, widest: float = WIDEST) -> None:
+        """Fixes every layer's integers; called once the observers have seen the data.
+
+        `widest` >= 1: a range that concatenated values share is at most so many times a member's own
+        (shared_ranges); 0 shares nothing.
+        """
+        self._restore()
+        self._own = share_ranges(self.stages, self.outputs, widest)
         self._walk(None, _fixed)
+
+    def _restore(self) -> None:
+        for own in self._own:
+            own.restore()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"observed": [own.q.state() for own in self._own]}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        for own, observed in zip(self._own, state["observed"], strict=True):
+            own.q = QParam(own.q.num_bits).load(observed)
 
     def _walk(self, x: Any, step: Callable[[Stage, list[Any]], Any]) -> list[Any]:
         """Carries `x` through the stages by `step`, each value kept only as long as someone reads it."""

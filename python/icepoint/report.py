@@ -17,14 +17,17 @@ from rich.table import Table
 from torch import nn
 
 from .capture import Missing, Reshape
-from .modules import QModule, QReLU
+from .modules import QConcat, QModule, QReLU
 from .modules.weighted import QWeighted
 from .stages import Stage, real
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. `sqnr_db`: 10 log10 of the float output's energy over its error's, None without error."""
+    """One layer. `sqnr_db`: 10 log10 of the float output's energy over its error's, None without error.
+
+    `requantized`: of a concatenation, how many inputs have a scale of their own and do not only move.
+    """
 
     layer: str
     computes: str
@@ -35,8 +38,13 @@ class Row:
     shape: tuple[int, ...]
     macs: int
     sqnr_db: float | None
+    requantized: int = 0
 
 
+_REQUANTIZED = (
+    "; a concatenation requantizes an input where one range for all would take more than a bit from "
+    "another reader of the same value"
+)
 _TITLES = ("layer", "computes", "integer", "bits", "weights", "output", "MACs", "SQNR dB")
 
 
@@ -74,10 +82,11 @@ class Report:
         return cells
 
     def _summary(self) -> str:
-        return (
+        said = (
             f"{self.integer_macs_percent:.1f} % of the multiply-accumulates are integer; "
             f"error against float on {self.images} calibration images"
         )
+        return said + _REQUANTIZED if any(row.requantized for row in self.rows) else said
 
     def __str__(self) -> str:
         table = Table(caption=self._summary(), caption_justify="left")
@@ -152,6 +161,9 @@ def _row(stage: Stage, x: torch.Tensor, y: torch.Tensor) -> Row:
     name = type(layer).__name__ if isinstance(layer, (QModule, Reshape)) else stage.steps[0].kind
     if getattr(layer, "activation", None) and not isinstance(layer, QReLU):
         name += f" + {layer.activation}"
+    requantized = layer.requantized if isinstance(layer, QConcat) else 0
+    if requantized:
+        name += f", {requantized} of {len(layer.q_ins)} inputs requantized"
     return Row(
         layer=stage.name,
         computes=name,
@@ -162,6 +174,7 @@ def _row(stage: Stage, x: torch.Tensor, y: torch.Tensor) -> Row:
         shape=tuple(x.shape[1:]),
         macs=_macs(stage.steps[0].module, x) if stage.steps else 0,
         sqnr_db=_sqnr_db(x, y),
+        requantized=requantized,
     )
 
 

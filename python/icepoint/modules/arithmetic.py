@@ -50,6 +50,10 @@ class _QJoin(QModule):
         self.q_ins = given
         self._fix()
 
+    def thaw(self) -> None:
+        super().thaw()
+        self.q_ins = []
+
     def _check_count(self, count: int, what: str, who: str = "") -> None:
         if count != 2:
             raise ValueError(f"{who}expected 2 {what}, found {count}")
@@ -174,6 +178,11 @@ class QConcat(_QJoin):
         expected = len(self.q_ins) or count
         if count != expected or count < 1:
             raise ValueError(f"{who}expected {expected} {what}, found {count}")
+
+    @property
+    def requantized(self) -> int:
+        """How many inputs mean something else by a code than the result: known once frozen."""
+        return sum(not q.same_as(self.q_out) for q in self.q_ins)
 
     def forward(self, *xs: torch.Tensor) -> torch.Tensor:
         """Tensors one by one, or one list of them, as torch.cat takes them."""

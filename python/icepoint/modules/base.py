@@ -95,6 +95,12 @@ class QModule(nn.Module):
             raise ValueError(f"{layer_path(self)}: {error}") from error
         self.frozen = True
 
+    def thaw(self) -> None:
+        """Undoes freeze: forward observes again, from where it stopped. An adopted q_in is given back."""
+        self.frozen, self.integers, self._prepared = False, {}, None
+        if not self.has_qin and hasattr(self, "q_in"):
+            del self.q_in
+
     def _named_qparams(self) -> list[tuple[str, QParam]]:
         return [(name, getattr(self, name)) for name in ("q_in", "q_out") if hasattr(self, name)]
 
@@ -197,8 +203,9 @@ class QModule(nn.Module):
     def _load_qparams(self, states: dict[str, Any]) -> None:
         for name in ("q_in", "q_out"):
             if name in states:
-                q = getattr(self, name, None) or QParam(states[name]["num_bits"])
-                setattr(self, name, q.load(states[name]))
+                # A new one: layers that share a QParam here need not share it in the state.
+                bits = getattr(self, name).num_bits if hasattr(self, name) else states[name]["num_bits"]
+                setattr(self, name, QParam(bits).load(states[name]))
             elif hasattr(self, name):  # adopted in an earlier freeze; the state is of before one
                 delattr(self, name)
 
