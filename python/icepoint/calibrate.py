@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from .modules import QModule
 from .modules.weighted import QWeighted
+from .progress import progress_bar
 
 
-def calibrate(model: nn.Module, calibration_data: Iterable[Any], max_batches: int | None = None) -> int:
+def calibrate(
+    model: nn.Module, calibration_data: Iterable[Any], max_batches: int | None = None, inputs: int = 1
+) -> int:
     """Runs `model.quantize_forward` over the data without gradients; returns the number of batches.
 
-    Each element is one batch, (n, ...), or a tuple whose first part is the input (a DataLoader's).
-    The ranges do not depend on the order of batches or on how the data is split; calibrating again
-    with the same data changes nothing. ValueError, with the batch, for no batch, an empty batch, NaN
-    or infinity, another dtype than float32, a wrong shape, and for a network that is frozen already.
-    Interrupting leaves the observers as after the last whole layer.
+    Each element is one batch, (n, ...), or a tuple, list or dict that begins with the `inputs` tensors
+    that quantize_forward takes (a DataLoader's). One pass, one batch in memory at a time. The ranges do
+    not depend on the order of batches or on how the data is split; calibrating again with the same data
+    changes nothing. ValueError, with the batch, for no batch, an empty batch, NaN or infinity, another
+    dtype than float32, a wrong shape, and for a network that is frozen already. Interrupting leaves the
+    observers as after the last whole layer: calibrate again, or go on with the rest of the data.
 
     >>> from icepoint.models import Net
     >>> net = Net().eval(); net.quantize(); calibrate(net, [torch.randn(64, 1, 28, 28)])
@@ -35,17 +41,21 @@ def calibrate(model: nn.Module, calibration_data: Iterable[Any], max_batches: in
             "call quantize() again for new ones"
         )
     count = 0
-    with torch.no_grad(), _weights_at_rest(layers):
+    total = operator.length_hint(calibration_data, 0) or None
+    if max_batches is not None:
+        total = min(total or max_batches, max_batches)
+    with torch.no_grad(), _weights_at_rest(layers), progress_bar("calibrating", total) as advance:
         for batch in calibration_data:
             if count == max_batches:
                 break
             try:
-                model.quantize_forward(batch_input(batch))
+                model.quantize_forward(*batch_inputs(batch, inputs))
             except ValueError as error:
                 raise ValueError(f"calibrate: batch {count}: {error}") from error
             except RuntimeError as error:  # torch's own, such as a wrong number of channels
                 raise ValueError(f"calibrate: batch {count}: {error}") from error
             count += 1
+            advance(1, f"batch {count}" if total is None else f"batch {count} of {total}")
     if count == 0:
         raise ValueError("calibrate: calibration_data held no batch; expected at least one")
     return count
@@ -64,11 +74,27 @@ def _weights_at_rest(layers: Iterable[QModule]) -> Iterator[None]:
             layer.keep_weights(False)
 
 
-def batch_input(batch: Any) -> torch.Tensor:
-    """The input of one element of calibration data: the element, or its first part. ValueError."""
-    x = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+def batch_inputs(batch: Any, count: int = 1) -> tuple[torch.Tensor, ...]:
+    """The `count` inputs of one element of calibration data: the element itself, or its first parts.
+
+    float32 tensors; NumPy arrays become tensors of the same memory. ValueError for anything else.
+
+    >>> [x.shape for x in batch_inputs({"image": torch.zeros(2, 3), "label": torch.zeros(2)})]
+    [torch.Size([2, 3])]
+    """
+    parts = list(batch.values()) if isinstance(batch, Mapping) else batch
+    parts = list(parts) if isinstance(parts, (tuple, list)) and parts else [batch]
+    if len(parts) < count:
+        raise ValueError(f"expected {count} tensors, one an input of the model, found {len(parts)}")
+    return tuple(_float32(x) for x in parts[:count])
+
+
+def _float32(x: Any) -> torch.Tensor:
+    if isinstance(x, np.ndarray) and x.dtype == np.float32:
+        x = torch.from_numpy(np.ascontiguousarray(x))
     if not isinstance(x, torch.Tensor):
-        raise ValueError(f"expected a tensor, or a tuple whose first part is one, found {type(x).__name__}")
+        found = f"a NumPy array of {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise ValueError(f"expected a float32 tensor, or a tuple whose first part is one, found {found}")
     if x.dtype != torch.float32:
         raise ValueError(f"expected float32, found {x.dtype}")
     return x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,13 +10,14 @@ from torch import nn
 
 from .bits import WeightBits
 from .calibrate import calibrate
+from .calibration_data import Batches
 from .capture import Captured, Missing, Reshape, capture
 from .codes import check_num_bits
 from .freeze import freeze as freeze_road
 from .frozen import FrozenModel
 from .modules import QInput, QModule
 from .qparams import QParam
-from .quantize_inputs import batches_like, check_eval, one_example
+from .quantize_inputs import check_eval, one_example
 from .recipe import Recipe
 from .report import Report, make_report
 from .shared_ranges import WIDEST, Own, share_ranges
@@ -61,7 +62,7 @@ class QuantizedModel(nn.Module):
         values = self._walk((x, None), lambda stage, values: stage.run(values))
         return _single([real(*value) for value in values])
 
-    def calibrate(self, calibration_data: Iterable[Any]) -> int:
+    def calibrate(self, calibration_data: Any) -> int:
         """Widens the ranges by more data of any form that `quantize` takes, and fixes the integers anew.
 
         The same ranges as if `quantize` had seen all the data at once, in any order. Returns the number
@@ -77,7 +78,7 @@ class QuantizedModel(nn.Module):
             if isinstance(layer.layer, QModule):
                 layer.layer.thaw()
         try:
-            return calibrate(self, batches_like(self._example, calibration_data, []))
+            return calibrate(self, Batches(calibration_data, [self._example], self.recipe))
         finally:
             self.fix()
 
@@ -127,7 +128,7 @@ class QuantizedModel(nn.Module):
 def quantize(
     model: nn.Module,
     example_inputs: torch.Tensor | Sequence[torch.Tensor],
-    calibration_data: Iterable[Any],
+    calibration_data: Any,
     num_bits: int = 8,
     weights: str = "per_channel",
     recipe: Recipe | dict[str, Any] | None = None,
@@ -139,7 +140,9 @@ def quantize(
     `model` is any network, in eval mode, of convolution, BatchNorm, ReLU, ReLU6, sigmoid, pooling,
     mean over height and width, addition, multiplication, concatenation, dropout, flatten, reshape and
     linear; branches may part and join. `example_inputs`: one float32 batch or a tuple with one;
-    `calibration_data`: any iterable of batches (n, ...), or of tuples whose first part is the input.
+    `calibration_data`: a DataLoader or any iterable of batches (n, ...), or of tuples or dicts that begin
+    with the input; one tensor or array of all images; with a recipe the path of a folder of pictures.
+    It goes by once, one batch in memory at a time; Ctrl-C leaves `model` as it was.
     `weights`: "per_channel", "per_tensor_affine" or "per_channel_affine". `num_bits` (2..8) are those
     of all codes; `weight_bits` those of the weights where they differ, an int or {pattern: int} over
     the layer names that report() shows, as {"classifier.*": 4}.
@@ -164,9 +167,9 @@ def quantize(
     if not any(isinstance(stage.layer, QModule) and stage.steps for stage in stages):
         raise ValueError(f"quantize: {type(model).__name__} has no layer that computes")
     quantized = QuantizedModel(captured, stages, example, recipe).eval()
-    seen: list[torch.Tensor] = []
-    calibrate(quantized, batches_like(example, calibration_data, seen))
-    quantized._sample = seen[0]
+    batches = Batches(calibration_data, [example], recipe)
+    calibrate(quantized, batches)
+    (quantized._sample,) = batches.sample
     quantized.fix()
     return quantized
 

@@ -1,16 +1,11 @@
-"""What icepoint.quantize is given: the example, the calibration batches, the model's mode."""
+"""What icepoint.quantize is given: the example and the model's mode."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
-
-from .calibrate import batch_input
-
-SAMPLE = 32  # images that the report measures
 
 
 def one_example(example_inputs: Any) -> torch.Tensor:
@@ -38,23 +33,3 @@ def check_eval(model: nn.Module) -> None:
             raise ValueError(
                 f"quantize: {name} ({type(module).__name__}) is in train() mode: call model.eval() first"
             )
-
-
-def batches_like(
-    example: torch.Tensor, data: Iterable[Any], seen: list[torch.Tensor]
-) -> Iterator[torch.Tensor]:
-    """The batches' inputs, each refused unless its images are as the example's; keeps a sample in `seen`."""
-    for count, batch in enumerate(data):
-        try:
-            x = batch_input(batch)
-        except ValueError as error:
-            raise ValueError(f"quantize.calibration_data: batch {count}: {error}") from error
-        if x.shape[1:] != example.shape[1:]:
-            expected = ", ".join(["n", *map(str, example.shape[1:])])
-            raise ValueError(
-                f"quantize.calibration_data: batch {count}: expected shape ({expected}), "
-                f"found {tuple(x.shape)}"
-            )
-        yield x
-        if not seen:  # calibrate has taken it, so it is a good one
-            seen.append(x[:SAMPLE].detach().clone())

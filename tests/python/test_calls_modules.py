@@ -64,7 +64,7 @@ class TestCalibration:
             (torch.zeros(2, 1, 28, 28).bfloat16(), "float32"),
             (torch.zeros(2, 1, 28, 28, dtype=torch.int32), "float32"),
             (torch.zeros(2, 3, 28, 28), "channels"),
-            ({"image": torch.zeros(2, 1, 28, 28)}, "dict"),
+            ({"path": "a.png", "image": torch.zeros(2, 1, 28, 28)}, "str"),
             ("images", "str"),
             ((), "tuple"),
         ],

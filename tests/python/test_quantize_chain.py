@@ -165,7 +165,7 @@ def test_batches_are_as_the_example(shape):
     ):
         icepoint.quantize(sequential(), images(1, 0), data)
     with pytest.raises(ValueError, match=r"batch 0: .*found \(1, 28, 28\)"):
-        icepoint.quantize(sequential(), images(1, 0), images(4, 0))  # one batch, not wrapped in a list
+        icepoint.quantize(sequential(), images(1, 0), list(images(4, 0)))  # no batches
 
 
 def test_not_strict_keeps_float_and_says_so(tmp_path):
@@ -233,6 +233,6 @@ def test_options_that_are_refused():
     ):
         with pytest.raises(ValueError):
             icepoint.quantize(model, x, [x], **options)
-    for data in ([], [torch.zeros(0, 3)], [{"x": x}], [x * float("nan")], [x.half()], [torch.ones(2, 4)]):
+    for data in ([], [torch.zeros(0, 3)], [{"x": 3}], [x * float("nan")], [x.half()], [torch.ones(2, 4)]):
         with pytest.raises(ValueError, match="calibrat"):
             icepoint.quantize(model, x, data)

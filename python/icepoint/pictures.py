@@ -1,0 +1,77 @@
+"""Folders of pictures, in the order and by the rules of the `icepoint` executable."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .recipe import Recipe
+from .vision import read_image, to_channels
+
+_ENDINGS = (".png", ".jpg", ".jpeg")
+
+
+def pictures_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Every .png, .jpg and .jpeg below a folder, in the order of their paths' bytes, without hidden ones.
+
+    ValueError where there is none; OSError where the folder cannot be read.
+    """
+    found = [path for entry in _entries(Path(folder)) for path in _below(entry)]
+    if not found:
+        raise ValueError(f"{folder}: holds no .png or .jpg file")
+    return found
+
+
+def class_pictures(folder: str | os.PathLike[str], classes: Sequence[str]) -> list[tuple[Path, int]]:
+    """The pictures of FOLDER/<class>/<picture> with their labels, as `icepoint eval` finds them.
+
+    A label is the folder's place in `classes`, or in the order of the names where there are none.
+    ValueError for a file where a folder should be, or the reverse, and for a class that is not known.
+    """
+    found = []
+    for position, entry in enumerate(_entries(Path(folder))):
+        if not entry.is_dir():
+            raise ValueError(f"{entry}: not a folder; expected FOLDER/<class>/<picture>")
+        if classes and entry.name not in classes:
+            raise ValueError(f"{entry}: the model has no class of this name")
+        label = list(classes).index(entry.name) if classes else position
+        for path in _entries(entry):
+            if not _is_picture(path):
+                raise ValueError(f"{path}: not a .png, .jpg or .jpeg file")
+            found.append((path, label))
+    if not found:
+        raise ValueError(f"{folder}: there are no images")
+    return found
+
+
+def read_pictures(paths: Sequence[Path], recipe: Recipe, size: tuple[int, int]) -> np.ndarray:
+    """uint8 (n, h, w, c) pixels of pictures of `size` (h, w); ValueError, with the file, for another size."""
+    channels = len(recipe.mean)
+    pixels = []
+    for path in paths:
+        image = read_image(path)
+        if image.shape[:2] != tuple(size):
+            raise ValueError(
+                f"{path}: the picture has {image.shape[1]} x {image.shape[0]} pixels, the model takes "
+                f"{size[1]} x {size[0]}; crop or scale it first"
+            )
+        pixels.append(to_channels(image, channels))
+    return np.stack(pixels)
+
+
+def _entries(folder: Path) -> list[Path]:
+    # As bytes: the order of the executable, whatever the locale.
+    return sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=os.fsencode)
+
+
+def _below(path: Path) -> list[Path]:
+    if path.is_dir():
+        return [found for entry in _entries(path) for found in _below(entry)]
+    return [path] if _is_picture(path) else []
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS

@@ -1,0 +1,235 @@
+"""Calibration data of every form: the same ranges, one pass, constant memory, and Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+import icepoint
+from icepoint import Recipe
+from icepoint.calibration_data import Batches
+
+SEED = 31
+RECIPE = Recipe(mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.25])
+
+
+def network():
+    torch.manual_seed(SEED)
+    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)
+    return nn.Sequential(*layers).eval()
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """uint8 (40, 8, 8, 3): more than one batch of 32."""
+    return np.random.default_rng(SEED).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def x(pixels):
+    return RECIPE(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def expected(x):
+    return icepoint.quantize(network(), x[:1], [x], recipe=RECIPE).freeze().file_bytes
+
+
+@pytest.fixture(scope="module")
+def folder(pixels, tmp_path_factory):
+    """Class folders, as they come; a hidden file and notes are no pictures."""
+    path = tmp_path_factory.mktemp("photos")
+    for i, image in enumerate(pixels):
+        (path / f"class{i % 3}").mkdir(exist_ok=True)
+        Image.fromarray(image).save(path / f"class{i % 3}" / f"{i}.PNG")
+    (path / ".hidden.png").write_text("no picture")
+    (path / "README.md").write_text("notes")
+    return path
+
+
+class Endless(IterableDataset):
+    """Without a length, as a stream."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __iter__(self):
+        yield from self.x
+
+
+FORMS = {
+    "list": lambda x: list(x.split(16)),
+    "other order": lambda x: list(x.split(7))[::-1],
+    "generator": lambda x: (part for part in x.split(16)),
+    "DataLoader": lambda x: DataLoader(TensorDataset(x, torch.arange(40)), batch_size=16),
+    "DataLoader without labels": lambda x: DataLoader(x, batch_size=16, shuffle=True),
+    "DataLoader of a stream": lambda x: DataLoader(Endless(x), batch_size=16),
+    "tuples": lambda x: [(part, "label") for part in x.split(16)],
+    "dicts": lambda x: [OrderedDict(pixel_values=part, labels=None) for part in x.split(16)],
+    "one tensor": lambda x: x,
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last),
+    "one array": lambda x: x.numpy(),
+    "arrays": lambda x: [part.numpy() for part in x.split(16)],
+    "strided array": lambda x: [part.permute(0, 2, 3, 1).contiguous().numpy().transpose(0, 3, 1, 2)
+                                for part in x.split(16)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_file(form, x, expected):
+    q = icepoint.quantize(network(), x[:1], FORMS[form](x), recipe=RECIPE)
+    assert q.freeze().file_bytes == expected
+
+
+def test_pixels_and_files(x, pixels, folder, tmp_path, expected):
+    np.save(tmp_path / "x.npy", x.numpy())
+    np.save(tmp_path / "pixels.npy", pixels)
+    np.savez(tmp_path / "one.npz", pixels)
+    np.savez(tmp_path / "named.npz", y=np.arange(40), x=x.numpy())
+    forms = [pixels, torch.from_numpy(pixels).permute(0, 3, 1, 2), folder, str(folder)]
+    for data in [*forms, *(tmp_path / name for name in ("x.npy", "pixels.npy", "one.npz", "named.npz"))]:
+        found = icepoint.quantize(network(), x[:1], data, recipe=RECIPE).freeze().file_bytes
+        assert found == expected, data
+
+
+def test_lengths_are_known_where_they_can_be(x, folder):
+    import operator
+
+    def hint(data):
+        return operator.length_hint(Batches(data, [x[:1]], RECIPE), 0)
+
+    assert [hint(d) for d in (x, folder, [x], DataLoader(x, batch_size=16))] == [2, 2, 1, 3]
+    assert hint(part for part in [x]) == 0 and hint(DataLoader(Endless(x), batch_size=16)) == 0
+
+
+@pytest.mark.parametrize("data, text", [
+    (lambda x: {"x": x}, "found dict"),
+    (lambda x: 3, "found int"),
+    (lambda x: [], "held no batch"),
+    (lambda x: x[:0], "held no batch"),
+    (lambda x: [x, "x"], "batch 1: expected a float32 tensor, .*found str"),
+    (lambda x: [x.double()], "batch 0: expected float32, found torch.float64"),
+    (lambda x: x.double(), "batch 0: expected float32, found torch.float64"),
+    (lambda x: [x.double().numpy()], "batch 0: .*found a NumPy array of float64"),
+    (lambda x: [x[:, :2]], r"batch 0: expected shape \(n, 3, 8, 8\), found \(40, 2, 8, 8\)"),
+    (lambda x: x[0], r"found \(3, 8, 8\); this is one image without a batch"),
+    (lambda x: TensorDataset(x), "one image without a batch: a DataLoader"),
+    (lambda x: [x, x * float("nan")], "batch 1: .*NaN"),
+    (lambda x: (x * 255).to(torch.uint8), "uint8 pixels become inputs by a recipe, found none"),
+    (lambda x: "no/such/folder", "no/such/folder: expected a folder of pictures"),
+])  # fmt: skip
+def test_what_is_refused(data, text, x):
+    with pytest.raises(ValueError, match=text):
+        icepoint.quantize(network(), x[:1], data(x))
+
+
+def test_folders_that_are_refused(x, folder, tmp_path):
+    with pytest.raises(ValueError, match="pictures become inputs by a recipe, found none"):
+        icepoint.quantize(network(), x[:1], folder)
+    with pytest.raises(ValueError, match=r"holds no \.png or \.jpg file"):
+        icepoint.quantize(network(), x[:1], tmp_path, recipe=RECIPE)
+    Image.new("RGB", (9, 8)).save(tmp_path / "wide.png")
+    with pytest.raises(ValueError, match=r"wide\.png: the picture has 9 x 8 pixels, the model takes 8 x 8"):
+        icepoint.quantize(network(), x[:1], tmp_path, recipe=RECIPE)
+    (tmp_path / "wide.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(ValueError, match=r"wide\.png: expected a sound PNG or JPEG"):
+        icepoint.quantize(network(), x[:1], tmp_path, recipe=RECIPE)
+    np.savez(tmp_path / "two.npz", a=x.numpy(), b=x.numpy())
+    with pytest.raises(ValueError, match=r"two\.npz: expected an array named x, or one alone, found a, b"):
+        icepoint.quantize(network(), x[:1], tmp_path / "two.npz")
+
+
+_PEAK = """
+import resource, sys, torch
+from torch import nn
+import icepoint
+
+images, keep = int(sys.argv[1]), sys.argv[2] == "keep"
+model = nn.Sequential(nn.Conv2d(3, 16, 3, 2), nn.ReLU(), nn.Conv2d(16, 8, 3, 2), nn.Flatten(),
+                      nn.Linear(8 * 15 * 15, 10)).eval()
+kept = []
+
+def batches():
+    for i in range(images // 32):
+        x = torch.randn(32, 3, 64, 64)  # 1.5 MiB
+        if keep:
+            kept.append(x)
+        yield x
+
+torch.set_num_threads(1)
+icepoint.quantize(model, torch.randn(1, 3, 64, 64), batches())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)  # KiB
+"""
+
+
+def _peak_kib(images, keep="stream"):
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK, str(images), keep], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+def test_memory_does_not_grow_with_the_number_of_images():
+    """4,096 images of 48 KiB are 192 MiB: keeping every fourth of them would be seen."""
+    few, many, kept = (_peak_kib(*run) / 1024 for run in ((32,), (4096,), (2048, "keep")))
+    print(f"peak resident MiB: 32 images {few:.0f}, 4,096 images {many:.0f}, 2,048 kept {kept:.0f}")
+    assert many - few < 16
+    assert kept - few > 48  # 96 MiB, less what import and capture took and gave back
+
+
+def test_an_interrupt_leaves_the_float_model_as_it_was(x):
+    model = network()
+    before = {name: t.clone() for name, t in model.state_dict().items()}
+    modules = list(model.modules())
+
+    def interrupted():
+        yield x[:16]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        icepoint.quantize(model, x[:1], interrupted())
+    assert list(model.modules()) == modules and not model.training
+    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+def test_an_interrupted_calibration_goes_on(x, expected):
+    q = icepoint.quantize(network(), x[:1], x[:8], recipe=RECIPE)
+
+    def interrupted():
+        yield x[8:16]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        q.calibrate(interrupted())
+    seen = icepoint.quantize(network(), x[:1], x[:16], recipe=RECIPE).freeze().file_bytes
+    assert q.freeze().file_bytes == seen  # usable, with what was seen
+    with pytest.raises(ValueError, match="batch 0: expected shape"):
+        q.calibrate([x[:, :2]])
+    assert q.freeze().file_bytes == seen
+    assert q.calibrate(x[16:]) == 1
+    assert q.freeze().file_bytes == expected
+
+
+def test_ctrl_c_ends_a_long_calibration_at_once(x):
+    """The signal is seen between two layers, which take milliseconds; who did not look would hang here."""
+
+    def endless():
+        while True:
+            yield x
+
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    model = network()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        icepoint.quantize(model, x[:1], endless())
+    timer.join()
