@@ -31,7 +31,7 @@ def prepare(job: Job) -> None:
             check=False,
         )
     if done.returncode:
-        raise WorkerError(_last_line(log))
+        raise WorkerError(last_line(log))
 
 
 class Worker:
@@ -87,14 +87,14 @@ class Worker:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise WorkerError(_last_line(self._log)) from None
+            raise WorkerError(last_line(self._log)) from None
         return self._read()
 
     def _read(self) -> dict[str, Any]:
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()
-            raise WorkerError(_last_line(self._log))
+            raise WorkerError(last_line(self._log))
         return json.loads(line)
 
 
@@ -103,7 +103,8 @@ def _command(action: str, job: Job) -> list[str]:
     return [environments.python_of(environment), "-m", "benchmarks.worker", action, job.to_json()]
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """What a process wrote to stderr before it ended: Python's error where there is one."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     # Python's own last line, behind the hints that torch appends to an exception.
     named = [line for line in lines if line.split(":")[0].endswith(("Error", "Exception", "Unsupported"))]

@@ -25,7 +25,7 @@ from .job import Job
 
 
 def main(action: str, text: str) -> int:
-    replies = _own_stdout()
+    replies = own_stdout()
     job = Job.from_json(text)
     name = f"engines.{ENGINES[job.engine].module}" if job.engine in ENGINES else job.engine
     module = importlib.import_module(f"benchmarks.{name}")
@@ -40,21 +40,21 @@ def _serve(load: Callable[[Job], Ready], job: Job, replies: TextIO) -> None:
     before, start = peak_memory(), time.perf_counter()
     ready = load(job)
     ready.run()  # some engines compile or pack in the first call
-    _reply(replies, {"ready_seconds": time.perf_counter() - start, "memory_before": before})
+    reply(replies, {"ready_seconds": time.perf_counter() - start, "memory_before": before})
     for line in sys.stdin:
         command = json.loads(line)
-        reply: dict[str, Any] = {}
+        told: dict[str, Any] = {}
         if "burst" in command:
             waited_before = waited()
-            reply["seconds"] = burst(ready.run, command["burst"])
-            reply["waited"] = waited() - waited_before
+            told["seconds"] = burst(ready.run, command["burst"])
+            told["waited"] = waited() - waited_before
         elif "answer" in command:
             np.save(command["answer"], ready.answer(ready.run()))
         elif "layers" in command:
-            reply["layers"] = ready.layers(command["layers"])
+            told["layers"] = ready.layers(command["layers"])
         else:
-            reply["memory"] = peak_memory()
-        _reply(replies, reply)
+            told["memory"] = peak_memory()
+        reply(replies, told)
 
 
 def burst(run: Callable[[], Any], count: int) -> list[float]:
@@ -86,14 +86,14 @@ def peak_memory() -> int:
     raise RuntimeError("/proc/self/status has no VmHWM")
 
 
-def _own_stdout() -> TextIO:
+def own_stdout() -> TextIO:
     """The pipe to the parent; what libraries print goes to stderr from here on."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return replies
 
 
-def _reply(replies: TextIO, what: dict[str, Any]) -> None:
+def reply(replies: TextIO, what: dict[str, Any]) -> None:
     replies.write(json.dumps(what) + "\n")
     replies.flush()
 

@@ -2,14 +2,17 @@
 
 import pytest
 import torch
+from benchmarks.zoo.replay import differing_bytes
 from torch import nn
 
 import icepoint
 from icepoint.models.zoo import natural_images, seeded
 from icepoint.vision import import_torchvision
 from road_nets import float_bytes
+from small_model import binary
 
 SIZE = 64
+FAMILIES = {"googlenet": {"aux_logits": False, "init_weights": False}, "squeezenet1_1": {}, "densenet121": {}}
 
 
 def narrow_vgg() -> nn.Module:
@@ -62,6 +65,29 @@ def test_classifiers_are_integer_from_end_to_end(name):
     assert len(bits) == sum(isinstance(m, (nn.Conv2d, nn.Linear)) for m in model.modules())
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_are_integer_and_every_replay_has_the_same_bytes(name, tmp_path):
+    x = natural_images(12, SIZE)
+    model = seeded(name, images=x[:8], **FAMILIES[name])
+    q = icepoint.quantize(model, x[:1], x[:8].split(4))
+    frozen = q.freeze()
+    path = frozen.save(tmp_path / "family.ice")
+    found = differing_bytes(q, frozen, path, x[8:], binary())
+    runs = [f"{where} {isa}" for isa in icepoint.isas() for where in ("python", "executable")]
+    assert found == {"compared": ["quantized", *runs], "differing": [], "differing_bytes": 0}
+
+
+def test_differing_bytes_are_found(tmp_path):
+    x = natural_images(6, SIZE)
+    model = seeded("squeezenet1_1", images=x[:4])
+    q = icepoint.quantize(model, x[:1], [x[:4]])
+    frozen = q.freeze()
+    other = icepoint.quantize(model, x[:1], [2.0 * x[:4]]).freeze().save(tmp_path / "other.ice")
+    found = differing_bytes(q, frozen, other, x[4:], binary())
+    assert found["differing"] == [f"executable {isa}" for isa in icepoint.isas()]
+    assert found["differing_bytes"] > 0
+
+
 def test_seeded_is_the_same_again_and_its_activations_are_of_one_size():
     x = natural_images(16, SIZE)
     state = torch.get_rng_state()
@@ -77,9 +103,37 @@ def test_seeded_is_the_same_again_and_its_activations_are_of_one_size():
         m.register_forward_hook(lambda m, _, y: seen.update({m: (float(y.mean()), float(y.std()))}))
     with torch.no_grad():
         first(x)
-    for m in norms:  # weight 1, bias 0
-        assert seen[m] == (pytest.approx(0.0, abs=0.02), pytest.approx(1.0, abs=0.1))
+    for m in norms:  # weight 1, bias 1
+        assert seen[m] == (pytest.approx(1.0, abs=0.02), pytest.approx(1.0, abs=0.1))
     assert seeded("resnet18", images=x, num_classes=7)(x).shape == (16, 7)
+
+
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "densenet121"])
+def test_seeded_answers_differ_between_pictures(name):
+    model = seeded(name, images=natural_images(16, SIZE))
+    with torch.no_grad():
+        answers = model(natural_images(32, SIZE, 1))
+    assert len(answers.argmax(1).unique()) > 16  # of 32
+    # What all pictures have in common is the lesser part.
+    assert float(answers.mean(0).square().mean()) < 0.5 * float(answers.square().mean())
+
+
+def test_seeded_layers_without_batchnorm_have_one_size():
+    x, seen = natural_images(8, SIZE), {}
+    model = seeded("squeezenet1_1", images=x)
+    for m in model.modules():
+        if isinstance(m, nn.Conv2d):  # a copy: the ReLU behind it writes in place
+            m.register_forward_hook(lambda m, _, y: seen.update({m: y.clone()}))
+    with torch.no_grad():
+        model(x)
+    assert len(seen) == 26
+    for y in seen.values():  # an activation follows each of them
+        torch.testing.assert_close(y.mean((0, 2, 3)), torch.ones(y.shape[1]), atol=1e-3, rtol=0)
+        torch.testing.assert_close(y.std((0, 2, 3)), torch.ones(y.shape[1]), atol=0.1, rtol=0)
+    answers = seeded("resnet18", images=x)(x)  # nothing follows the linear layer
+    # BatchNorm divides by the unbiased variance now, and by the biased one of 32 pixels when this was set.
+    torch.testing.assert_close(answers.mean(0), torch.zeros(1000), atol=0.3, rtol=0)
+    torch.testing.assert_close(answers.std(0, unbiased=False), torch.ones(1000), atol=0.1, rtol=0)
 
 
 def test_natural_images():

@@ -1,0 +1,1 @@
+"""torchvision's networks in integers, beside float and ONNX Runtime: `make zoo`."""
