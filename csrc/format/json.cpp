@@ -110,10 +110,10 @@ const Json* Json::find(std::string_view member) const {
   return kind == Kind::object && at != items.end() && at->key == member ? &*at : nullptr;
 }
 
-Json parse_json(std::string_view text, const std::string& who) {
+Json parse_json(std::string_view text, const std::string& who, char opening) {
   require(text.size() <= kMaxHeaderBytes, who, ": ", text.size(), " bytes are more than ", kMaxHeaderBytes);
   // The parser skips a byte order mark and takes NUL for the end.
-  require(text.starts_with('{'), who, ": does not open with '{'");
+  require(text.starts_with(opening), who, ": does not open with '", opening, "'");
   const size_t nul = text.find('\0');
   require(nul == std::string_view::npos, who, ": NUL at byte ", nul);
   Builder builder(who);

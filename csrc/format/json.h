@@ -22,10 +22,10 @@ struct Json {
   const Json* find(std::string_view member) const;
 };
 
-/// Parses one document that opens with '{' and ends, white space apart, with its '}'. Refuses what
-/// RFC 8259 leaves open: duplicate keys, bad UTF-8, lone surrogates, byte order marks, NUL, nesting
-/// beyond 8, more than 2^20 values. `who` opens the messages. Throws std::invalid_argument.
-Json parse_json(std::string_view text, const std::string& who);
+/// Parses one document that begins with `opening`, '{' or '[', and ends, white space apart, with its '}' or
+/// ']'. Refuses what RFC 8259 leaves open: duplicate keys, bad UTF-8, lone surrogates, byte order marks, NUL,
+/// nesting beyond 8, more than 2^20 values. `who` opens the messages. Throws std::invalid_argument.
+Json parse_json(std::string_view text, const std::string& who, char opening = '{');
 
 // Typed access. `path` names the value in messages: "ops[12].stride". All throw std::invalid_argument.
 const Json& require_kind(const Json&, Json::Kind, const std::string& path);

@@ -12,16 +12,19 @@
 // the shortest decimal that gives back the double value of the float32, keys of each object sorted
 // by their bytes (the outermost excepted: "__metadata__", then the tensors in payload order).
 //
-// __metadata__ has exactly these keys, all strings; the last six hold JSON text or a word:
+// __metadata__ has exactly these keys, all strings; those behind `format` hold JSON text, `version` a word:
 //   digest          64 lower-case hex digits: SHA-256 of the whole file with these 64 bytes as '0'.
 //                   It is the first key of the file, so it always lies at bytes 35..98.
 //   format          "icepoint"
 //   graph           {"arithmetic":1,"inputs":[..],"ops":[..],"outputs":[..]}: graph/graph.h
 //   made_by         {name: text}: what wrote the file; at most 64 entries; for people only
+//   output_recipe   [{} or {"function":..}, ..], one an output: what is computed from its codes in double.
+//                   The only key that may be absent, and is where no output has a function
 //   overflow_proof  {operator name: [lo, hi]}: the range of the accumulators of each convolution and
 //                   linear layer over all inputs, bias included; a reader proves it again
 //   recipe          {} or {"channels","divide","height","mean","std","width" and, where there are
-//                   names, "classes"}: how pixels become the first input
+//                   names, "classes" and, where pictures of other sizes are taken, "resize"}: how
+//                   pixels become the first input
 //   self_check      {"outputs": hex, "values": [hex, ..]}: SHA-256 of the output codes of the whole
 //                   model and of each operator for the inputs self_check.0, self_check.1, ...
 //   version         "1"
@@ -35,8 +38,8 @@
 // file where the file has 1 MiB or more; JSON nests at most 8 deep and holds at most 2^20 values
 // a document; the caps of graph/validate.h.
 //
-// A change of meaning raises `version` (the container) or `arithmetic` (docs/numerics.md). There are
-// no optional features: a reader that does not know a key refuses the file.
+// A change of meaning raises `version` (the container) or `arithmetic` (docs/numerics.md). A reader that
+// does not know a key refuses the file.
 #pragma once
 
 #include <cstddef>

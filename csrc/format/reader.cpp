@@ -9,6 +9,7 @@
 #include "format/header.h"
 #include "format/layout.h"
 #include "format/metadata.h"
+#include "format/recipes.h"
 #include "format/writer.h"
 #include "graph/text.h"
 
@@ -75,6 +76,8 @@ ModelFile read_checked(const std::shared_ptr<const uint8_t>& bytes, size_t size)
   file.self_check = parse_self_check(text("self_check"), tensors);
   file.graph = parse_graph(text("graph"), tensors);
   file.recipe = parse_recipe(text("recipe"));
+  if (header.metadata.contains("output_recipe"))
+    file.output_recipe = parse_output_recipe(text("output_recipe"));
   file.made_by = parse_made_by(text("made_by"));
   file.proof = validate(file.graph);
   file.file_bytes = static_cast<int64_t>(size);

@@ -16,7 +16,6 @@ std::vector<uint8_t> write_model(const ModelFile&);
 /// The graph of a header's JSON text and named tensors ("conv1.weight"): how Python hands over
 /// a graph. Same strictness as reading a file; throws std::invalid_argument.
 Graph parse_graph(const std::string& json, const std::map<std::string, Tensor>& tensors);
-Recipe parse_recipe(const std::string& json);
 std::string graph_json(const Graph&);
 
 /// Writes a temporary file beside `path`, fsyncs, renames, fsyncs the folder: `path` holds the old

@@ -57,6 +57,11 @@ std::string in_quotes(std::string_view text) {
   return shown + "'";
 }
 
+void check_text(const std::string& text, size_t most, const std::string& who) {
+  require(text.size() <= most, who, ": ", text.size(), " bytes are more than ", most);
+  require(is_clean_text(text), who, ": ", in_quotes(text), " is not UTF-8 without control characters");
+}
+
 void check_name(const std::string& name, const std::string& who) {
   require(!name.empty() && name.size() <= kMaxNameBytes, who, ".name: ", name.size(), " bytes are not in 1..",
           kMaxNameBytes);

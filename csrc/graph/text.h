@@ -21,6 +21,9 @@ inline std::string place(const char* list, size_t i) {
   return std::string(list) + "[" + std::to_string(i) + "]";
 }
 
+/// Requires clean text of at most `most` bytes; `who` opens the message.
+void check_text(const std::string& text, size_t most, const std::string& who);
+
 /// Requires 1..256 bytes of clean text that open with neither "self_check" nor "__": those names
 /// belong to the file format.
 void check_name(const std::string& name, const std::string& who);

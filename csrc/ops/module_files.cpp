@@ -3,6 +3,7 @@
 #include <pybind11/stl/filesystem.h>
 
 #include "format/reader.h"
+#include "format/recipes.h"
 #include "format/writer.h"
 #include "ops/arrays.h"
 #include "ops/module.h"
@@ -20,7 +21,8 @@ std::span<const uint8_t> span_of(const py::bytes& bytes) {
 }
 
 py::bytes encode(const std::string& graph_json, const Arrays& tensors, const std::string& recipe_json,
-                 const Texts& made_by, const std::vector<py::array>& self_check_inputs) {
+                 const Texts& made_by, const std::vector<py::array>& self_check_inputs,
+                 const std::string& output_recipe_json) {
   std::map<std::string, Tensor> named;
   for (const auto& [name, array] : tensors) named[name] = tensor_from(array, name);
   ModelFile file;
@@ -34,6 +36,7 @@ py::bytes encode(const std::string& graph_json, const Arrays& tensors, const std
     const py::gil_scoped_release release;
     file.graph = parse_graph(graph_json, named);
     file.recipe = parse_recipe(recipe_json);
+    if (!output_recipe_json.empty()) file.output_recipe = parse_output_recipe(output_recipe_json);
     fill_self_check(file);
     bytes = write_model(file);
   }
@@ -60,9 +63,11 @@ py::bytes load(const std::filesystem::path& path) {
 void bind_files(py::module_& m) {
   m.def(
       "encode", &encode, py::arg("graph_json"), py::arg("tensors"), py::arg("recipe_json"),
-      py::arg("made_by"), py::arg("self_check_inputs"),
+      py::arg("made_by"), py::arg("self_check_inputs"), py::arg("output_recipe_json") = "",
       "The bytes of a frozen file: the graph is proved, the self-check run and filled. ValueError where the\n"
-      "graph is unsound. self_check_inputs: uint8 codes (k, ...), k in 1..16, one for each graph input.");
+      "graph is unsound. self_check_inputs: uint8 codes (k, ...), k in 1..16, one for each graph input.\n"
+      "output_recipe_json: '[{\"function\":\"softmax\",\"axis\":0}, {}]', one an output; '' where none has "
+      "any.");
   m.def("save_atomically", &save, py::arg("path"), py::arg("data"),
         "Writes beside `path`, syncs and renames: `path` holds the old file or the whole new one. OSError.");
   m.def("load_bytes", &load, py::arg("path"),

@@ -49,13 +49,14 @@ class PyModel {
     const Graph& graph = file().graph;
     const int64_t n = dense[0].shape(0);
     std::vector<py::array_t<T>> outputs;
-    for (int64_t value : graph.outputs) outputs.push_back(new_array<T>(batched(value, n)));
+    for (size_t i = 0; i < graph.outputs.size(); ++i)
+      outputs.push_back(new_array<T>(batched(output_shape<T>(i), n)));
     std::vector<const T*> xs(dense.size());
     std::vector<T*> ys(outputs.size());
     for (int64_t begin = 0; begin < n; begin += kImagesPerCall) {
       for (size_t i = 0; i < xs.size(); ++i) xs[i] = dense[i].data() + begin * model_->input_count(i);
       for (size_t i = 0; i < ys.size(); ++i)
-        ys[i] = outputs[i].mutable_data() + begin * model_->output_count(i);
+        ys[i] = outputs[i].mutable_data() + begin * *numel(output_shape<T>(i));
       call(xs, std::min(kImagesPerCall, n - begin), ys);
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     }
@@ -72,7 +73,7 @@ class PyModel {
     const py::gil_scoped_release release;
     model_->trace(xs, n, [&](int64_t value, std::span<const uint8_t> codes) {
       const py::gil_scoped_acquire acquire;
-      auto array = new_array<uint8_t>(batched(value, n));
+      auto array = new_array<uint8_t>(batched(shape_of_value(value), n));
       if (!codes.empty()) std::memcpy(array.mutable_data(), codes.data(), codes.size());
       const auto inputs_count = std::ssize(graph.inputs);
       seen.emplace_back(value < inputs_count ? graph.inputs[static_cast<size_t>(value)].name
@@ -89,8 +90,16 @@ class PyModel {
  private:
   const ModelFile& file() const { return model_->file(); }
 
-  Shape batched(int64_t value, int64_t n) const {
-    Shape shape = file().proof.values[static_cast<size_t>(value)].shape;
+  const Shape& shape_of_value(int64_t value) const {
+    return file().proof.values[static_cast<size_t>(value)].shape;
+  }
+  // Output i of run (T float), behind its function, or of run_codes.
+  template <class T>
+  Shape output_shape(size_t i) const {
+    if constexpr (std::is_same_v<T, float>) return model_->real_shape(i);
+    return shape_of_value(file().graph.outputs[i]);
+  }
+  static Shape batched(Shape shape, int64_t n) {
     shape.insert(shape.begin(), n);
     return shape;
   }
@@ -115,7 +124,7 @@ class PyModel {
       const std::string who = "Model: inputs[" + std::to_string(i) + "]";
       dense.push_back(dense_array<T>(inputs[i], who));
       const int64_t n = inputs[0].ndim() > 0 ? inputs[0].shape(0) : 0;
-      const Shape expected = batched(static_cast<int64_t>(i), n);
+      const Shape expected = batched(graph.inputs[i].shape, n);
       require(shape_of(inputs[i]) == expected, who, ": has shape ", to_string(shape_of(inputs[i])),
               ", expected (N, ", to_string(graph.inputs[i].shape).substr(1),
               i ? " with the N of inputs[0]" : "");
@@ -149,7 +158,8 @@ void bind_model(py::module_& m) {
       .def("runner", &PyModel::runner, py::arg("torch"),
            "run(x): a plain float32 tensor to another, or None where the operator has to be asked.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
-      .def("run", &PyModel::run<float>, py::arg("inputs"), "float32 (n, ...) in and out.");
+      .def("run", &PyModel::run<float>, py::arg("inputs"),
+           "float32 (n, ...) in and out, behind the output functions: argmax gives its indices in float32.");
 }
 
 }  // namespace icepoint::ops

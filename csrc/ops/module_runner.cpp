@@ -124,7 +124,7 @@ py::object make_runner(const ModelPtr& model, const py::object& torch) {
   r->model = model;
   r->work = model->work();
   r->image = file.graph.inputs[0].shape;
-  r->result = file.proof.values[static_cast<size_t>(file.graph.outputs[0])].shape;
+  r->result = model->real_shape(0);
   r->tensor = torch.attr("Tensor"), r->float32 = torch.attr("float32"), r->empty = torch.attr("empty");
   r->dispatch_modes = torch.attr("_C").attr("_len_torch_dispatch_stack");
   r->function_modes = torch.attr("_C").attr("_len_torch_function_stack");

@@ -21,12 +21,20 @@ std::string take_string(StableIValue value) {
   return text;
 }
 
+// Output i of run (T float), behind its function, or of run_codes, without the batch.
+template <class T>
+Shape output_shape(const Model& model, size_t i) {
+  if constexpr (std::is_same_v<T, float>) return model.real_shape(i);
+  return model.file().proof.values[static_cast<size_t>(model.file().graph.outputs[i])].shape;
+}
+
 // What the model's bytes say, in the key's form: digest:[[10], [4, 7, 7]] without blanks.
+template <class T>
 std::string key_of(const Model& model) {
   const ModelFile& file = model.file();
   std::string text = file.digest + ":[";
   for (size_t i = 0; i < file.graph.outputs.size(); ++i) {
-    const Shape& shape = file.proof.values[static_cast<size_t>(file.graph.outputs[i])].shape;
+    const Shape shape = output_shape<T>(model, i);
     text += i ? ",[" : "[";
     for (size_t d = 0; d < shape.size(); ++d) text.append(d ? "," : "").append(std::to_string(shape[d]));
     text += "]";
@@ -35,6 +43,7 @@ std::string key_of(const Model& model) {
 }
 
 // The prepared model that `bytes` and `key` name together.
+template <class T>
 ModelPtr find_model(const Tensor& bytes, std::string key, const std::string& op) {
   check_tensor(bytes, {dtype_of<uint8_t>()}, op + ".model");
   check_rank(bytes, 1, "(bytes)", op + ".model");
@@ -44,7 +53,7 @@ ModelPtr find_model(const Tensor& bytes, std::string key, const std::string& op)
           "..., but the bytes are those of ", digest.substr(0, 12), "...");
   const ModelPtr model = cached_model(dense.span(), digest);
   std::erase(key, ' ');
-  const std::string expected = key_of(*model);
+  const std::string expected = key_of<T>(*model);
   require(key == expected, op, ".key: output shapes are ",
           key.substr(std::min(key.size(), digest.size() + 1)), ", the model has ",
           expected.substr(digest.size() + 1));
@@ -72,7 +81,7 @@ void execute(StableIValue* stack, const std::string& op, const Execute& call) {
   using torch::stable::detail::to;
   const auto inputs = to<std::vector<Tensor>>(stack[0]);
   const auto bytes = to<Tensor>(stack[1]);
-  const ModelPtr model = find_model(bytes, take_string(stack[2]), op);
+  const ModelPtr model = find_model<T>(bytes, take_string(stack[2]), op);
   const ModelFile& file = model->file();
   const int64_t n = batch_of(inputs, file.graph, dtype_of<T>(), op);
 
@@ -81,8 +90,8 @@ void execute(StableIValue* stack, const std::string& op, const Execute& call) {
   for (const Tensor& x : inputs) xs.push_back(dense.emplace_back(x, Order::logical).data());
   std::vector<Tensor> outputs;
   std::vector<T*> ys;
-  for (int64_t value : file.graph.outputs) {
-    Shape shape = file.proof.values[static_cast<size_t>(value)].shape;
+  for (size_t i = 0; i < file.graph.outputs.size(); ++i) {
+    Shape shape = output_shape<T>(*model, i);
     shape.insert(shape.begin(), n);
     outputs.push_back(new_tensor(shape, dtype_of<T>(), Order::logical, op));
     ys.push_back(static_cast<T*>(outputs.back().mutable_data_ptr()));

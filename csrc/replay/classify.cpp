@@ -1,33 +1,41 @@
-// Softmax and order.
+// Order by codes, probabilities by the output function.
 #include "replay/classify.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "core/float_env.h"
-
 namespace icepoint {
+namespace {
 
-std::vector<float> dequantize(std::span<const uint8_t> codes, const QParams& q) {
-  const FloatEnv env;
-  std::vector<float> values(codes.size());
-  std::transform(codes.begin(), codes.end(), values.begin(),
-                 [&](uint8_t code) { return static_cast<float>(code - q.zero_point) * q.scale; });
+using Kind = OutputFunction::Kind;
+
+template <class T>
+std::vector<T> reals(std::span<const uint8_t> codes, const QParams& q, const OutputFunction& f) {
+  const Shape shape{std::ssize(codes)};
+  std::vector<T> values(codes.size());
+  apply(f, q, shape, dense_codes(codes.data(), shape), 0, 1, values.data());
   return values;
 }
+
+std::vector<double> probabilities(std::span<const uint8_t> codes, const QParams& q, const OutputFunction& f) {
+  if (f.kind == Kind::none) return reals<double>(codes, q, {.kind = Kind::softmax});
+  const std::vector<float> given = reals<float>(codes, q, f);
+  std::vector<double> values(given.begin(), given.end());
+  if (f.kind == Kind::log_softmax)
+    for (double& value : values) value = std::exp(value);
+  return values;
+}
+
+}  // namespace
 
 int64_t best(std::span<const uint8_t> codes) {
   return std::max_element(codes.begin(), codes.end()) - codes.begin();
 }
 
-std::vector<Answer> top_answers(std::span<const uint8_t> codes, const QParams& q, int64_t k) {
-  const std::vector<float> logits = dequantize(codes, q);
-  // exp(x - max) <= 1: neither overflow nor a sum of zero.
-  const double max = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(x - max);
-
+std::vector<Answer> top_answers(std::span<const uint8_t> codes, const QParams& q, const OutputFunction& f,
+                                int64_t k) {
+  if (f.kind == Kind::argmax) return {{best(codes), std::nullopt}};
   std::vector<int64_t> order(codes.size());
   std::iota(order.begin(), order.end(), int64_t{0});
   const auto larger = [&](int64_t a, int64_t b) {
@@ -36,9 +44,9 @@ std::vector<Answer> top_answers(std::span<const uint8_t> codes, const QParams& q
   };
   const auto end = order.begin() + std::min<int64_t>(k, std::ssize(order));
   std::partial_sort(order.begin(), end, order.end(), larger);
+  const std::vector<double> probability = probabilities(codes, q, f);
   std::vector<Answer> answers;
-  for (auto i = order.begin(); i != end; ++i)
-    answers.push_back({*i, std::exp(logits[static_cast<size_t>(*i)] - max) / sum});
+  for (auto i = order.begin(); i != end; ++i) answers.push_back({*i, probability[static_cast<size_t>(*i)]});
   return answers;
 }
 

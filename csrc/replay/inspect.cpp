@@ -43,6 +43,14 @@ std::string list_text(size_t size, const Text& text) {
   return size > kShown ? list + ", ... (" + std::to_string(size) + ")" : list;
 }
 
+/// ", softmax over axis 0": the output's function, of axes without the batch; "" where it has none.
+std::string function_text(const Json& output) {
+  if (!output.contains("function")) return "";
+  const Json& f = output["function"];
+  const std::string axis = f.contains("axis") ? " over axis " + count(f["axis"]) : "";
+  return ", " + f["function"].get<std::string>() + axis;
+}
+
 void print_layers(const Json& model) {
   Table table({"layer", "op", "reads", "output", ">scale", ">zero", ">bits", ">weight bits", ">MACs",
                ">params", ">bytes", ">headroom"});
@@ -79,7 +87,8 @@ void print_facts(const Json& model, const Common& common) {
   facts.add({"digest", model["digest"].get<std::string>()});
   const Json& outputs = model["outputs"];
   facts.add({"outputs", list_text(outputs.size(), [&](size_t i) {
-               return outputs[i]["name"].get<std::string>() + " " + shape_text(outputs[i]["shape"]);
+               return outputs[i]["name"].get<std::string>() + " " + shape_text(outputs[i]["shape"]) +
+                      function_text(outputs[i]);
              })});
   facts.add({"work", count(totals["macs"]) + " MACs an image, " + count(totals["params"]) + " parameters"});
   facts.add({"memory", "tensors " + size(totals["weight_bytes"]) + " in the file, " +

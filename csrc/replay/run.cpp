@@ -49,17 +49,23 @@ void run_file(const std::string& path, const Session& session, int64_t batch, Re
 }
 
 void write_outputs(const Options& options, const Session& session, const Results& results) {
-  Shape shape = session.output(0).shape;
-  shape.insert(shape.begin(), std::ssize(results.names));
-  if (!options.raw.empty()) save_atomically(options.raw, format_npy(results.codes, shape));
+  const int64_t n = std::ssize(results.names);
+  const auto batched = [n](Shape shape) {
+    shape.insert(shape.begin(), n);
+    return shape;
+  };
+  if (!options.raw.empty())
+    save_atomically(options.raw, format_npy(results.codes, batched(session.output(0).shape)));
   if (!options.output.empty())
-    save_atomically(options.output, format_npy(dequantize(results.codes, session.output(0).q), shape));
+    save_atomically(options.output, format_npy(session.reals(results.codes.data(), n),
+                                               batched(session.model().real_shape(0))));
 }
 
 std::vector<Answer> answers_of(const Options& options, const Session& session, const Results& results,
                                size_t i) {
   const size_t each = static_cast<size_t>(session.model().output_count(0));
-  return top_answers({&results.codes[i * each], each}, session.output(0).q, options.top);
+  return top_answers({&results.codes[i * each], each}, session.output(0).q, session.file().output_function(0),
+                     options.top);
 }
 
 void print_table(const Options& options, const Session& session, const Results& results) {
@@ -75,7 +81,7 @@ void print_table(const Options& options, const Session& session, const Results& 
     bool first = true;
     for (const Answer& a : answers_of(options, session, results, i)) {
       table.add({first ? results.names[i] : "", session.class_name(a.index),
-                 decimal(a.probability * 100, 2) + " %", first ? latency : ""});
+                 a.probability ? decimal(*a.probability * 100, 2) + " %" : "", first ? latency : ""});
       first = false;
     }
   }
@@ -87,9 +93,11 @@ void print_results(const Options& options, const Session& session, const Results
   for (size_t i = 0; i < results.names.size(); ++i) {
     nlohmann::ordered_json one{{"input", results.names[i]}, {"latency_us", results.seconds[i] * 1e6}};
     if (session.output(0).shape.size() == 1)
-      for (const Answer& a : answers_of(options, session, results, i))
-        one["top"].push_back(
-            {{"class", session.class_name(a.index)}, {"index", a.index}, {"probability", a.probability}});
+      for (const Answer& a : answers_of(options, session, results, i)) {
+        nlohmann::ordered_json answer{{"class", session.class_name(a.index)}, {"index", a.index}};
+        if (a.probability) answer["probability"] = *a.probability;
+        one["top"].push_back(std::move(answer));
+      }
     list.push_back(std::move(one));
   }
   print_json({{"model", options.common.model},

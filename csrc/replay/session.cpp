@@ -37,6 +37,14 @@ const ValueInfo& Session::output(size_t i) const {
   return file().proof.values.at(static_cast<size_t>(file().graph.outputs.at(i)));
 }
 
+std::vector<float> Session::reals(const uint8_t* codes, int64_t n) const {
+  const ValueInfo& y = output(0);
+  const OutputFunction f = file().output_function(0);
+  std::vector<float> values(static_cast<size_t>(n * model_.real_count(0)));
+  apply(f, y.q, y.shape, dense_codes(codes, y.shape), 0, n * lines_of(f, y.shape), values.data());
+  return values;
+}
+
 size_t Session::output_bytes(int64_t n) const {
   constexpr int64_t kMaxBytes = int64_t{1} << 32;
   const int64_t each = model_.output_count(0);

@@ -35,8 +35,10 @@ class Session {
   const ModelFile& file() const { return model_.file(); }
   const Recipe& recipe() const { return file().recipe; }
 
-  /// Logical shape and qparams of output i.
+  /// Logical shape and qparams of the codes of output i.
   const ValueInfo& output(size_t i) const;
+  /// The reals of n samples' codes of output 0: what the model's run() gives, n * model().real_count(0).
+  std::vector<float> reals(const uint8_t* codes, int64_t n) const;
   /// Bytes of n samples' codes of output 0; throws above 2^32 rather than filling the memory.
   size_t output_bytes(int64_t n) const;
   /// Requires one input and one output, as samples from files have: `who` opens the message.

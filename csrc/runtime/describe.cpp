@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "format/layout.h"
+#include "format/recipes.h"
 #include "runtime/cost.h"
 
 namespace icepoint {
@@ -74,11 +75,15 @@ Json describe_op(const ModelFile& file, int64_t i, Totals& totals) {
   return json;
 }
 
+/// As the file spells it, with every member of the recipe.
 Json describe_recipe(const Recipe& recipe) {
   if (recipe.channels == 0) return Json::object();
-  return {{"channels", recipe.channels}, {"height", recipe.height}, {"width", recipe.width},
-          {"divide", recipe.divide},     {"mean", recipe.mean},     {"std", recipe.std},
-          {"classes", recipe.classes}};
+  Json json{{"channels", recipe.channels}, {"height", recipe.height}, {"width", recipe.width},
+            {"divide", recipe.divide},     {"mean", recipe.mean},     {"std", recipe.std},
+            {"classes", recipe.classes}};
+  const Json resize = Json::parse(resize_json(recipe.resize));
+  if (!resize.empty()) json["resize"] = resize;
+  return json;
 }
 
 Json describe_self_check(const SelfCheck& check) {
@@ -104,8 +109,13 @@ std::string describe_json(const Model& model) {
     json["inputs"].push_back(named(graph.inputs[i].name, file.proof.values[i]));
   json["outputs"] = Json::array();
   for (int64_t v : graph.outputs) {
-    json["outputs"].push_back(named(graph.nodes[v - graph.inputs.size()].name, file.proof.values[v]));
-    json["outputs"].back()["value"] = v;
+    const size_t i = json["outputs"].size();
+    Json output = named(graph.nodes[v - graph.inputs.size()].name, file.proof.values[v]);
+    output["shape"] = model.real_shape(i);
+    output["value"] = v;
+    const Json function = Json::parse(function_json(file.output_function(i)));
+    if (!function.empty()) output["function"] = function;
+    json["outputs"].push_back(std::move(output));
   }
 
   Totals totals;

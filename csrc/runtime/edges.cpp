@@ -21,7 +21,8 @@ void for_each_element(const Output& view, const Extent& e, int64_t begin, int64_
 
 }  // namespace
 
-Edge::Edge(const ValueInfo& value, const Place& place) : q_(value.q), place_(place), extent_(place.extent) {
+Edge::Edge(const ValueInfo& value, const Place& place, const OutputFunction& function)
+    : shape_(value.shape), q_(value.q), function_(function), place_(place), extent_(place.extent) {
   if (stored_as_logical(value.shape) && place.halo == Halo{}) extent_ = {1, extent_.numel(), 1};
 }
 
@@ -56,6 +57,12 @@ void Edge::store(uint8_t* arena, int64_t n, uint8_t* y, int64_t begin, int64_t e
 
 void Edge::store(const Kernels& kernels, uint8_t* arena, int64_t n, float* y, int64_t begin,
                  int64_t end) const {
+  if (has_function()) {
+    const Output from = place_.in(arena, n);
+    LaidCodes codes{from.data, from.image, {1, from.row, from.pixel}};
+    if (shape_.size() < 3) codes.step = {0, from.pixel, 1};  // (t, f) lies as t pixels of f channels
+    return apply(function_, q_, shape_, codes, begin, end, y);
+  }
   const FloatEnv env;
   const Output from = view(arena, n);
   kernels.store({.x = {from.data, from.image, from.row, from.pixel},

@@ -26,6 +26,8 @@ constexpr int64_t kMostWorkers = 64;
 constexpr double kPartWork = 1'000'000;
 // Bytes of an edge that make a part worth a thread.
 constexpr int64_t kPartBytes = 32'768;
+// Codes that an output function takes to make a part worth a thread: some 10 ns each.
+constexpr int64_t kPartCodes = 2'048;
 
 /// f over parts of 0..count: on several threads, or in one call.
 template <class F>
@@ -53,7 +55,10 @@ Executor::Executor(const ModelFile& file, const Kernels& kernels, Program progra
   blocks_ = std::make_unique<ArenaPool>(block_bytes_);
   for (size_t i = 0; i < file.graph.inputs.size(); ++i)
     inputs_.emplace_back(file.proof.values[i], program_.plan.places[i]);
-  for (int64_t v : file.graph.outputs) outputs_.emplace_back(file.proof.values[v], program_.plan.places[v]);
+  for (size_t i = 0; i < file.graph.outputs.size(); ++i) {
+    const int64_t v = file.graph.outputs[i];
+    outputs_.emplace_back(file.proof.values[v], program_.plan.places[v], file.output_function(i));
+  }
 }
 
 Executor::Chunk Executor::chunk_in(uint8_t* block, int64_t n) const {
@@ -111,11 +116,13 @@ void Executor::load(const Batch& batch, int64_t first, const Chunk& chunk, bool 
 void Executor::store(const Batch& batch, int64_t first, const Chunk& chunk, bool split) const {
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const Edge& edge = outputs_[i];
-    const int64_t grain = 1 + kPartBytes * edge.rows(1) / edge.count();
-    over(split, edge.rows(chunk.n), grain, [&](int64_t begin, int64_t end) {
+    const bool function = batch.float_outputs && edge.has_function();
+    const int64_t units = function ? edge.lines(1) : edge.rows(1);
+    const int64_t grain = 1 + (function ? kPartCodes : kPartBytes) * units / edge.count();
+    over(split, units * chunk.n, grain, [&](int64_t begin, int64_t end) {
       if (batch.float_outputs)
         edge.store(kernels_, chunk.arena, chunk.n,
-                   static_cast<float*>(batch.outputs[i]) + first * edge.count(), begin, end);
+                   static_cast<float*>(batch.outputs[i]) + first * edge.reals(), begin, end);
       else
         edge.store(chunk.arena, chunk.n, static_cast<uint8_t*>(batch.outputs[i]) + first * edge.count(),
                    begin, end);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "format/recipes.h"
 #include "runtime/executor.h"
 #include "runtime/without_weights.h"
 
@@ -103,6 +104,7 @@ struct Model::Impl {
 Model::Model(std::shared_ptr<const ModelFile> file, const Kernels& kernels, Keep keep) {
   require(file && std::ssize(file->proof.values) == file->graph.value_count(),
           "Model: the file has not been proved; use read_model or validate");
+  check_output_recipe(file->output_recipe, file->graph, file->proof);
   Program program = prepare(*file, kernels);
   impl_ = std::make_unique<const Impl>(std::move(file), kernels, keep, std::move(program));
 }
@@ -119,6 +121,12 @@ int64_t Model::input_count(size_t i) const {
 }
 int64_t Model::output_count(size_t i) const {
   return *numel(impl_->output_shape(i));
+}
+Shape Model::real_shape(size_t i) const {
+  return shape_after(file().output_function(i), impl_->output_shape(i));
+}
+int64_t Model::real_count(size_t i) const {
+  return reals_of(file().output_function(i), impl_->output_shape(i));
 }
 int64_t Model::arena_bytes() const {
   return impl_->executor.program().plan.arena_bytes;

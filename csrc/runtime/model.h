@@ -17,7 +17,7 @@ namespace icepoint {
 ///
 ///   auto file = std::make_shared<const ModelFile>(load_model("net.ice"));
 ///   const Model model(file, kernels());
-///   std::vector<float> x(n * model.input_count(0)), y(n * model.output_count(0));  // (n, c, h, w), (n, f)
+///   std::vector<float> x(n * model.input_count(0)), y(n * model.real_count(0));  // (n, c, h, w), (n, f)
 ///   const float* inputs[] = {x.data()};
 ///   float* outputs[] = {y.data()};
 ///   model.run(inputs, n, outputs);
@@ -37,17 +37,23 @@ class Model {
   const ModelFile& file() const;
   const Kernels& isa() const;
 
-  /// Elements of input or output i for one image; i is below file().graph.inputs.size() or outputs.size().
+  /// Elements of input i and codes of output i for one image; i is below file().graph.inputs.size() or
+  /// outputs.size().
   int64_t input_count(size_t i) const;
   int64_t output_count(size_t i) const;
+  /// What run() makes of output i: the shape behind the file's output function, without the batch, and its
+  /// elements. The codes' own, but for argmax.
+  Shape real_shape(size_t i) const;
+  int64_t real_count(size_t i) const;
 
   /// float32 in and out: one pointer for each of the graph's inputs and outputs, in its order, each to
-  /// n * input_count(i) or output_count(i) elements, dense in logical (torch) order: (n, c, h, w). The caller
-  /// owns both. n = 0 does nothing. Throws std::invalid_argument for another number of pointers, a null
-  /// pointer or n < 0, and std::bad_alloc; no output is written then.
+  /// n * input_count(i) or real_count(i) elements, dense in logical (torch) order: (n, c, h, w). An output
+  /// with a function (core/output_function.h) holds its reals, argmax its indices. The caller owns both. n =
+  /// 0 does nothing. Throws std::invalid_argument for another number of pointers, a null pointer or n < 0,
+  /// and std::bad_alloc; no output is written then.
   void run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const;
-  /// uint8 codes in and out, otherwise as run(). Throws std::invalid_argument for a code above the input's
-  /// 2^bits - 1 too.
+  /// uint8 codes in and out, n * output_count(i), otherwise as run(); functions are left to run(). Throws
+  /// std::invalid_argument for a code above the input's 2^bits - 1 too.
   void run_codes(std::span<const uint8_t* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
   /// float32 in, uint8 codes out, otherwise as run().
   void quantize_run(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;

@@ -97,7 +97,7 @@ inline ModelFile small_model() {
              {"fc", linear, {3}, QParams{0.25f, 99, 8}}};
   g.outputs = {4};
   ModelFile file = model_of(std::move(g));
-  file.recipe = {1, 4, 4, 255, {0.5f}, {0.25f}, {"zero", "one", "t\u00f6w"}};
+  file.recipe = {1, 4, 4, 255, {0.5f}, {0.25f}, {"zero", "one", "t\u00f6w"}, {}};
   return file;
 }
 

@@ -136,7 +136,7 @@ TEST(FormatWriter, RefusesUnsoundModels) {
   EXPECT_EQ(refused([](ModelFile& m) { m.graph.outputs.clear(); }), "outputs: none, expected at least 1");
   EXPECT_EQ(refused([](ModelFile& m) { m.recipe.channels = 2; }), "recipe.channels: 2 is not 1 or 3");
   EXPECT_EQ(refused([](ModelFile& m) { m.recipe.channels = 0; }),
-            "recipe.channels: 0, but the recipe has a mean, std or classes");
+            "recipe.channels: 0, but the recipe has a mean, std, classes or resize");
   EXPECT_EQ(refused([](ModelFile& m) { m.recipe.height = 5; }),
             "recipe: its image (1, 5, 4) is not the first input, (1, 4, 4)");
   EXPECT_EQ(refused([](ModelFile& m) { m.recipe.divide = 0; }), "recipe.divide: 0 is not 1 or 255");

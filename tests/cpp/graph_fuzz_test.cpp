@@ -8,6 +8,7 @@
 #include "format_fixtures.h"
 #include "graph_cases.h"
 #include "layers/layers.h"
+#include "random_outputs.h"
 #include "runtime/cost.h"
 #include "runtime/describe.h"
 
@@ -206,6 +207,7 @@ void expect_sound(ModelFile file, Count& count) {
     return;
   }
   ++count.run;
+  file.output_recipe = random_output_recipe(file.graph, file.proof, count.rounds);
   fill_self_check(file);
   const Bytes bytes = write_model(file);
   const auto read = std::make_shared<const ModelFile>(read_model(shared(bytes), bytes.size()));
@@ -256,6 +258,8 @@ TEST(GraphFuzz, SpoiledBytesWithTheRightDigestAreRefusedOrTheSame) {
   Graph graph = every_operator();
   ModelFile file = model_of(graph);
   file.proof = validate(file.graph);
+  file.output_recipe.assign(file.graph.outputs.size(), {OutputFunction::Kind::argmax, 0});
+  file.recipe = {3, 8, 8, 1, {1, 2, 3}, {4, 5, 6}, {}, {.fit = Resize::Fit::letterbox, .fill = 114}};
   const Bytes bytes = write_model(file);
   const uint32_t first = from_environment("ICEPOINT_FUZZ_SEED", 1);
   const uint32_t rounds = from_environment("ICEPOINT_FUZZ_ROUNDS", 3000);
