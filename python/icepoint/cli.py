@@ -210,6 +210,11 @@ def _inspect(args: Arguments) -> int:
 
     totals, recipe = found["totals"], found["recipe"]
     print(f"digest     {found['digest']}")
+    for output in found["outputs"]:
+        if "function" in output:
+            function, axis = output["function"], output["function"].get("axis")
+            over = "" if axis is None else f" over axis {axis}"
+            print(f"output     {output['name']}: {function['function']}{over}")
     print(f"MACs       {totals['macs']:,} an image, {totals['params']:,} parameters")
     memory = totals["arena_bytes"], totals["packed_bytes"]
     print(f"memory     {memory[0]:,} bytes of activations an image, {memory[1]:,} of packed weights")

@@ -11,6 +11,7 @@ from torch import nn
 from . import tracing
 from .frozen import FrozenModel
 from .modules import QModule
+from .output_functions import OutputFunction
 from .recipe import Recipe
 from .road import RoadTracer
 
@@ -21,6 +22,7 @@ def freeze(
     module: nn.Module,
     example_input: Tensor | Sequence[Tensor],
     recipe: Recipe | dict[str, Any] | None = None,
+    output_functions: Sequence[OutputFunction | None] | None = None,
 ) -> FrozenModel:
     """The frozen model of a network written out of QModules.
 
@@ -29,6 +31,10 @@ def freeze(
     between them. Where a QModule is not frozen yet and the network has a `freeze()` of its own, that
     runs first. `example_input`: one float32 batch (n, ...), or one for each argument; only its shape
     matters, and its first image joins the file's self-check. Moves no observer.
+
+    `output_functions`: for each output None, {"function": "softmax" | "log_softmax", "axis": k},
+    {"function": "sigmoid"} or {"function": "argmax", "axis": k, "keepdim": False}, with axes that do not
+    count the batch: what the frozen model computes from the output in double. Argmax gives int64.
 
     ValueError, with the line, for anything that integers would not do: arithmetic on codes between
     QModules, float work before quantization or behind dequantization, values that steer Python.
@@ -59,7 +65,8 @@ def freeze(
             result = module.quantize_inference(*twice)
         outputs = trace.outputs(result)
     graph = trace.graph
-    return FrozenModel(graph.encode(outputs, recipe, [codes[:1] for codes in trace.input_codes]))
+    examples = [codes[:1] for codes in trace.input_codes]
+    return FrozenModel(graph.encode(outputs, recipe, examples, output_functions))
 
 
 def _check_examples(examples: Sequence[Any]) -> None:

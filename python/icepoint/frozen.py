@@ -25,6 +25,9 @@ _is_compiling = torch.compiler.is_compiling
 class FrozenModel(nn.Module):
     """A frozen file as a module: `frozen(x)` takes and gives float32, the same bytes as everywhere.
 
+    An output that ends in argmax is int64. Where the file gives outputs a function (output_functions), it is
+    computed in double from their codes.
+
     The file's bytes are the uint8 buffer `model`, so state_dict, deepcopy, pickle, torch.compile and
     torch.export carry them. Inputs are (n, ...) with any n >= 0; several outputs come as a tuple.
     ModelFileError (a ValueError) for bytes that are no sound frozen file.
@@ -44,21 +47,27 @@ class FrozenModel(nn.Module):
         """Makes `data` the file; refuses what is not sound and leaves the old one then."""
         prepared = _C.Model(data)
         found = json.loads(prepared.describe())
-        shapes = json.dumps([output["shape"] for output in found["outputs"]], separators=(",", ":"))
-        self.digest: str = found["digest"]
-        # What torch.compile and torch.export can still read when the bytes are only a fake tensor.
-        self.key = f"{self.digest}:{shapes}"
         self._inputs = found["inputs"]
         self._outputs = found["outputs"]
+        self.digest: str = found["digest"]
+        # What torch.compile and torch.export can still read when the bytes are only a fake tensor: shapes
+        # behind the output functions for run, those of the codes for run_codes.
+        ops = found["ops"]
+        self.key = self._key_of(self._outputs)
+        self.codes_key = self._key_of([ops[o["value"] - len(self._inputs)] for o in self._outputs])
+        self._argmax = tuple(f is not None and f["function"] == "argmax" for f in self.output_functions)
         # The operators find prepared models by digest: this one stays prepared as long as this module lives.
         self._set_prepared(prepared)
         self.model = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+    def _key_of(self, described: list[dict[str, Any]]) -> str:
+        return f"{self.digest}:{json.dumps([d['shape'] for d in described], separators=(',', ':'))}"
 
     def _set_prepared(self, prepared: Any) -> None:
         self._prepared = prepared
         one = len(self._inputs) == len(self._outputs) == 1
         # Past torch's dispatcher, which costs as much as a small network: docs/decisions/0015.
-        self._run = prepared.runner(torch) if one else lambda x: None
+        self._run = prepared.runner(torch) if one and not any(self._argmax) else lambda x: None
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """forward(), through nn.Module's hooks where there are any, else the short way where it is open."""
@@ -69,12 +78,13 @@ class FrozenModel(nn.Module):
         return super().__call__(*inputs) if y is None else y
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """float32 (n, ...) inputs to float32 (n, ...) outputs."""
-        return _single(torch.ops.icepoint.run(list(inputs), self.model, self.key))
+        """float32 (n, ...) inputs to float32 (n, ...) outputs, int64 where argmax ends one."""
+        outputs = torch.ops.icepoint.run(list(inputs), self.model, self.key)
+        return _single([y.long() if index else y for y, index in zip(outputs, self._argmax, strict=True)])
 
     def codes(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
-        """uint8 codes of the outputs; inputs are float32, or uint8 codes already."""
-        return _single(torch.ops.icepoint.run_codes(self._input_codes(inputs), self.model, self.key))
+        """uint8 codes of the outputs, before their functions; inputs are float32, or uint8 codes already."""
+        return _single(torch.ops.icepoint.run_codes(self._input_codes(inputs), self.model, self.codes_key))
 
     def trace(self, *inputs: torch.Tensor) -> dict[str, np.ndarray]:
         """uint8 codes (n, ...) of every value by name, the inputs first; inputs as for codes()."""
@@ -125,6 +135,11 @@ class FrozenModel(nn.Module):
         """How pixels become the input, where the file says so."""
         found = self.describe()["recipe"]
         return Recipe(**{k: found[k] for k in ("mean", "std", "classes", "divide")}) if found else None
+
+    @property
+    def output_functions(self) -> tuple[dict[str, Any] | None, ...]:
+        """Of each output what the model computes from its codes in double, as in icepoint.freeze, or None."""
+        return tuple(dict(o["function"]) if "function" in o else None for o in self._outputs)
 
     def integers(self) -> dict[str, dict[str, Any]]:
         """Every layer's own numbers by layer name: fields as in the file, tensors as NumPy arrays.

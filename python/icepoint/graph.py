@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from . import _C
+from .output_functions import OutputFunction, output_recipe
 from .qparams import QParam
 from .recipe import Recipe
 from .weights import WeightQParam
@@ -98,10 +99,12 @@ class GraphBuilder:
         outputs: Sequence[int],
         recipe: Recipe | None = None,
         examples: Sequence[np.ndarray] | None = None,
+        output_functions: Sequence[OutputFunction | None] | None = None,
     ) -> bytes:
         """The file's bytes: the same graph gives the same bytes. ValueError where it is unsound.
 
         `examples`: codes (1, ...) of each input, one real image that joins the self-check.
+        `output_functions`: of each output None or what is computed from it, see output_functions.py.
         """
         graph = {
             "arithmetic": ARITHMETIC,
@@ -113,8 +116,10 @@ class GraphBuilder:
         checks = [_random_codes(shape, self.values[i].q.qmax, i) for i, shape in enumerate(shapes)]
         if examples is not None:
             checks = [np.concatenate([real, made]) for real, made in zip(examples, checks, strict=True)]
-        header = recipe.for_input(shapes) if recipe is not None else {}
-        return _C.encode(json.dumps(graph), self.tensors, json.dumps(header), {"icepoint": VERSION}, checks)
+        header = json.dumps(recipe.for_input(shapes) if recipe is not None else {})
+        functions = output_recipe(output_functions, len(outputs))
+        made_by = {"icepoint": VERSION}
+        return _C.encode(json.dumps(graph), self.tensors, header, made_by, checks, functions)
 
 
 def _qparams_json(q: QParam) -> dict[str, Any]:

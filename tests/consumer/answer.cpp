@@ -18,8 +18,8 @@ int main(int argc, char** argv) try {
   if (file->graph.inputs.size() != 1 || file->graph.outputs.size() != 1)
     throw std::invalid_argument("expected a model of one input and one output");
 
-  std::vector<float> x(static_cast<size_t>(model.input_count(0)));   // one sample, (c, h, w)
-  std::vector<float> y(static_cast<size_t>(model.output_count(0)));  // its scores
+  std::vector<float> x(static_cast<size_t>(model.input_count(0)));  // one sample, (c, h, w)
+  std::vector<float> y(static_cast<size_t>(model.real_count(0)));   // its scores
   const float* inputs[] = {x.data()};
   float* outputs[] = {y.data()};
   std::ifstream samples(argv[2], std::ios::binary);

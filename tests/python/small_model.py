@@ -59,8 +59,9 @@ def digits(count: int) -> list[str]:
 
 
 def encode(
-    channels: int = 1, height: int = 8, width: int = 8, *, pictures=True, classes=None, outputs=10
-) -> bytes:
+    channels: int = 1, height: int = 8, width: int = 8, *, pictures=True, classes=None, outputs=10,
+    function: dict | None = None, resize: dict | None = None,
+) -> bytes:  # fmt: skip
     """A convolution with ReLU, a pool, a linear layer; its answers spread over all classes."""
     random = rng(SEED)
     features = 4 * (height // 2) * (width // 2)
@@ -93,7 +94,9 @@ def encode(
         }
     check = random.integers(0, 256, (3, channels, height, width)).astype(np.uint8)
     recipe_json = recipe(channels, height, width, classes) if pictures else {}
-    return _C.encode(json.dumps(graph), tensors, json.dumps(recipe_json), {"test": "small_model.py"}, [check])
+    recipe_json |= {"resize": resize} if resize else {}
+    texts = json.dumps(graph), json.dumps(recipe_json), json.dumps([function]) if function else ""
+    return _C.encode(texts[0], tensors, texts[1], {"test": "small_model.py"}, [check], texts[2])
 
 
 def codes_of(model: bytes, pixels: np.ndarray) -> np.ndarray:

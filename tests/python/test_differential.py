@@ -1,15 +1,32 @@
 """Python and the executable accept and refuse the same spoiled files, for the same reason."""
 
 import hashlib
+import json
 import random
 
 import pytest
 
 import icepoint
+from file_writer import metadata_of, spell, with_metadata
 from icepoint import _C
 from small_model import binary, digits, encode, run
 
 SEED, FILES = 20, 60
+FUNCTION = {"function": "argmax", "axis": 0, "keepdim": True}
+RESIZE = {"fit": "letterbox", "filter": "bilinear", "fill": 114}
+# What a stranger may write in both recipes, and its neighbours that are sound.
+RECIPES = [
+    ({"function": name, "axis": axis, **more}, resize)
+    for name, axis, more in (
+        ("softmax", 0, {}), ("softmax", 1, {}), ("softmax", -1, {}), ("softmax", 0.0, {}), ("softly", 0, {}),
+        ("argmax", 0, {"keepdim": False}), ("argmax", 0, {"keepdim": 1}), ("argmax", 0, {}),
+        ("sigmoid", 0, {}), ("log_softmax", 0, {"keepdim": False}), ("log_softmax", True, {}),
+    )
+    for resize in (
+        None, RESIZE, {**RESIZE, "fill": 256}, {**RESIZE, "shorter_side": 9}, {**RESIZE, "filter": "lanczos"},
+        {"fit": "crop", "filter": "bicubic", "shorter_side": 7}, {"fit": "stretch"},
+    )
+]  # fmt: skip
 
 
 def spoiled(data: bytes, rng: random.Random) -> bytes:
@@ -31,7 +48,8 @@ def spoiled(data: bytes, rng: random.Random) -> bytes:
 def test_one_verdict(seed, tmp_path):
     assert binary()
     path = tmp_path / "model.ice"
-    path.write_bytes(spoiled(encode(classes=digits(10)), random.Random(seed)))
+    facts = {"function": FUNCTION, "resize": RESIZE} if seed % 2 else {}
+    path.write_bytes(spoiled(encode(classes=digits(10), **facts), random.Random(seed)))
     try:
         icepoint.load(path)
     except _C.ModelFileError as refused:
@@ -39,3 +57,26 @@ def test_one_verdict(seed, tmp_path):
         assert line.endswith(f"': {refused}")  # behind the path
     else:
         run("inspect", path)
+
+
+@pytest.mark.parametrize(("function", "resize"), RECIPES, ids=str)
+def test_one_verdict_on_recipes(function, resize, tmp_path):
+    """Recipes spelled by hand into a sound file: Python, the executable and the writer agree."""
+    facts = {"output_recipe": spell([function])}
+    data = encode(classes=digits(10))
+    if resize:
+        facts["recipe"] = spell(json.loads(metadata_of(data)["recipe"]) | {"resize": resize})
+    path = tmp_path / "model.ice"
+    path.write_bytes(with_metadata(data, **facts))
+    try:
+        loaded = icepoint.load(path)
+    except icepoint.ModelFileError as refused:
+        assert run("inspect", path, ok=False).endswith(f"': {refused}")
+        with pytest.raises(ValueError):
+            encode(classes=digits(10), function=function, resize=resize)
+    else:
+        assert encode(classes=digits(10), function=function, resize=resize) == path.read_bytes()
+        assert loaded.output_functions == (function,)
+        assert loaded.describe()["recipe"].get("resize") == resize
+        loaded.verify()
+        run("verify", path)
