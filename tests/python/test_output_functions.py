@@ -173,7 +173,7 @@ class TestFrozenModel:
 
 
 class TestFreeze:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def net(self):
         torch.manual_seed(SEED)
         net = nn.Module()
