@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import nn
 
 from .bits import WeightBits
-from .capture import Add, Captured, Concat, Mul, Reshape, Step
-from .modules import (
-    QAdaptiveAvgPool2d,
-    QAdd,
-    QAvgPool2d,
-    QBatchNorm2d,
-    QConcat,
-    QConv2d,
-    QConvBNReLU,
-    QInput,
-    QLinear,
-    QMaxPooling2d,
-    QModule,
-    QMul,
-    QReLU,
-    QReLU6,
-    QSigmoid,
-)
+from .capture import Captured, Reshape, Step
+from .layers import WEIGHTED, Options, is_integer, layer_of
+from .modules import QInput, QModule
 from .qparams import QParam
 
 Value = tuple[torch.Tensor, QParam | None]  # codes and what they mean, or floats and None
@@ -102,7 +86,7 @@ class _Builder:
         return self.stages
 
     def _is_integer(self, step: Step) -> bool:
-        return type(step.module) in _LAYERS or (isinstance(step.module, Reshape) and self._moves_codes(step))
+        return is_integer(step.module) or (isinstance(step.module, Reshape) and self._moves_codes(step))
 
     def _moves_codes(self, step: Step) -> bool:
         """Whether a reshape is of codes, or of a float value that becomes codes sooner or later."""
@@ -123,24 +107,15 @@ class _Builder:
         """The layer of a step and of the steps behind it that it swallows."""
         if isinstance(step.module, Reshape):
             return step.module, [step]
-        steps, options = [step], {"num_bits": self.num_bits}
-        if isinstance(step.module, (nn.Conv2d, nn.Linear)):
+        options: Options = {"num_bits": self.num_bits}
+        if isinstance(step.module, WEIGHTED):
             options |= {"weights": self.weights, "weight_bits": self.weight_bits.of(step.name)}
-        if isinstance(step.module, nn.Conv2d):
-            steps += self._only_reader(steps[-1], nn.BatchNorm2d)
-        if isinstance(step.module, _ACTIVATED):
-            steps += self._only_reader(steps[-1], nn.ReLU, nn.ReLU6)
-            last = steps[-1].module
-            options["activation"] = {nn.ReLU: "relu", nn.ReLU6: "relu6"}.get(type(last))
-        if len(steps) > 1 and isinstance(steps[1].module, nn.BatchNorm2d):
-            options |= {"has_qin": False, "relu": False}
-            return QConvBNReLU(step.module, steps[1].module, **options), steps
-        return _LAYERS[type(step.module)](step.module, options), steps
+        return layer_of(step, self._only_reader, options)
 
-    def _only_reader(self, step: Step, *kinds: type[nn.Module]) -> list[Step]:
-        """The only step that reads the result of `step`, where it is of these kinds; else nothing."""
+    def _only_reader(self, step: Step) -> Step | None:
+        """The step that reads the result of `step`, where it is the only one to read it."""
         readers = self.readers[step.output]
-        return [r for r in readers if len(readers) == 1 and r is not None and isinstance(r.module, kinds)]
+        return readers[0] if len(readers) == 1 else None
 
     def _append(
         self, name: str, layer: nn.Module, steps: list[Step], inputs: Sequence[int], output: int
@@ -155,25 +130,3 @@ class _Builder:
         for stage in reversed(self.stages):
             stage.frees = sorted(set(stage.inputs) - seen)
             seen.update(stage.inputs)
-
-
-#: Whose output may be cut by a ReLU or ReLU6 behind it.
-_ACTIVATED = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, Add)
-
-Options = dict[str, Any]  # num_bits and, where the layer has them, weights, weight_bits, activation
-
-#: What computes with integers: the float module's class, and (module, options) to the layer.
-_LAYERS: dict[type[nn.Module], Callable[[Any, Options], QModule]] = {
-    nn.Conv2d: lambda m, o: QConv2d(m, has_qin=False, **o),
-    nn.Linear: lambda m, o: QLinear(m, has_qin=False, **o),
-    nn.BatchNorm2d: lambda m, o: QBatchNorm2d(m, **o),
-    nn.ReLU: lambda m, o: QReLU(**o),
-    nn.ReLU6: lambda m, o: QReLU6(**o),
-    nn.Sigmoid: lambda m, o: QSigmoid(**o),
-    nn.MaxPool2d: lambda m, o: QMaxPooling2d(m, **o),
-    nn.AvgPool2d: lambda m, o: QAvgPool2d(m, **o),
-    nn.AdaptiveAvgPool2d: lambda m, o: QAdaptiveAvgPool2d(m, **o),
-    Add: lambda m, o: QAdd(**o),
-    Mul: lambda m, o: QMul(**o),
-    Concat: lambda m, o: QConcat(m.axis, **o),
-}

@@ -120,7 +120,7 @@ class TestNames:
         for make in (
             lambda: icepoint.QConv2d(nn.Linear(1, 1)),
             lambda: icepoint.QLinear(nn.Conv2d(1, 1, 1)),
-            lambda: icepoint.QBatchNorm2d(nn.BatchNorm1d(1)),
+            lambda: icepoint.QBatchNorm2d(nn.BatchNorm3d(1)),
             lambda: icepoint.QConv2d(nn.Conv2d(1, 1, 1), activation="gelu"),
             lambda: icepoint.QMaxPooling2d("2"),
             lambda: icepoint.QAvgPool2d(2, divisor_override=0),

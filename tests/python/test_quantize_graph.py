@@ -77,9 +77,9 @@ def test_a_view_of_what_was_written_is_refused():
     def joined(n, a, b):
         flat = a.view(len(a), -1)
         F.relu_(a)
-        return F.gelu(flat) + b.flatten(1)
+        return F.normalize(flat) + b.flatten(1)
 
-    with pytest.raises(ValueError, match=r"gelu in .*view of a tensor that was written"):
+    with pytest.raises(ValueError, match=r"linalg_vector_norm in .*view of a tensor that was written"):
         quantized(joined, strict=False)
 
 
@@ -139,7 +139,7 @@ def test_the_road_by_hand_and_the_capture_agree_on_a_network_with_everything():
 
 def test_what_nobody_reads_is_neither_computed_nor_missing():
     def joined(n, a, b):
-        F.gelu(a).softmax(1)
+        F.instance_norm(a).softmax(1)
         return a + b
 
     assert ops(checked(*quantized(joined))) == ["qconv2d", "qconv2d", "qadd"]
@@ -147,33 +147,33 @@ def test_what_nobody_reads_is_neither_computed_nor_missing():
 
 def test_a_float_island_in_a_graph():
     def joined(n, a, b):
-        y = F.gelu(a + b)  # one value, three readers, two of them integer
-        return n.inner(y) + n.inner(F.max_pool2d(y, 3, 1, 1)) + F.silu(y)
+        y = F.instance_norm(a + b)  # one value, three readers, two of them integer
+        return n.inner(y) + n.inner(F.max_pool2d(y, 3, 1, 1)) + y.flip(3)
 
-    with pytest.raises(ValueError, match=r"(?s)1\. gelu in .*2\. silu in .*train with ReLU"):
+    with pytest.raises(ValueError, match=r"(?s)1\. instance_norm in .*train with Batch.*2\. flip in .*keep"):
         quantized(joined)
     net, q, x = quantized(joined, strict=False)
     rows = {row.layer: row for row in q.report().rows}
-    assert [name for name, row in rows.items() if not row.integer] == ["gelu", "silu"]
+    assert [name for name, row in rows.items() if not row.integer] == ["instance_norm", "flip"]
     assert [row.layer for row in rows.values() if row.computes == "QInput"] == [
         "x",
-        "gelu.codes",
-        "silu.codes",
+        "instance_norm.codes",
+        "flip.codes",
     ]
-    assert float((q(x) - net(x)).detach().abs().max()) < 0.1
-    with pytest.raises(ValueError, match=r"(?s)would stay float.*gelu.*silu"):
+    assert float((q(x) - net(x)).detach().abs().max()) < 0.2
+    with pytest.raises(ValueError, match=r"(?s)would stay float.*instance_norm.*flip"):
         q.freeze()
 
 
 def test_a_float_island_takes_any_batch():
-    """A shuffle of channels has the number of images in the shapes that it asks for."""
+    """A permutation of pixels has the number of images in the shapes that it asks for."""
 
     def joined(n, a, b):
-        shuffled = a.view(a.shape[0], 2, 2, 12, 12).transpose(1, 2).reshape(a.shape[0], 4, 12, 12)
+        shuffled = a.view(a.shape[0], 2, 2, 12, 12).transpose(2, 4).reshape(a.shape[0], 4, 12, 12)
         return n.inner(shuffled) + b.mean((2, 3), keepdim=True).expand(a.shape[0], 4, 12, 12)
 
     net, q, x = quantized(joined, strict=False)
-    assert sorted(item.operator for item in q.missing) == ["expand", "transpose", "view"]
+    assert sorted(item.operator for item in q.missing) == ["expand", "reshape"]
     for images_ in (x, x[:1], x[:7]):
         assert float((q(images_) - net(images_)).detach().abs().max()) < 0.05
 
@@ -183,7 +183,8 @@ def test_a_float_island_takes_any_batch():
     (lambda n, a, b: (a, [b]), "return in"),
     (lambda n, a, b: (a, a), "each once"),
     (lambda n, a, b: (a, None), "return in"),
-    (lambda n, a, b: a.chunk(2, 1)[0], "chunk in .*does not keep the batch"),
+    (lambda n, a, b: a.chunk(2, 0)[0], "chunk in .*does not keep the batch"),
+    (lambda n, a, b: a.topk(2, 1)[0], "topk in .*does not keep the batch"),
     (lambda n, a, b: a.permute(1, 0, 2, 3), "permute in .*does not keep the batch"),
     (lambda n, a, b: a + b.mean(0), "mean in"),
     (lambda n, a, b: torch.cat([a, b], 0), "cat in .*does not keep the batch"),
@@ -195,14 +196,14 @@ def test_what_is_no_graph_of_batches_is_refused_even_where_float_is_allowed(join
 
 
 @pytest.mark.parametrize("joined, text", [
-    (lambda n, a, b: a + 1.0, r"adds a constant.*fold"),
-    (lambda n, a, b: a * n.constant, "multiplies by a constant"),
-    (lambda n, a, b: a.add(b, alpha=2), "alpha=2"),
-    (lambda n, a, b: a + b.mean(3, keepdim=True), r"mean in .*averages dimensions \[3\] of 4"),
+    (lambda n, a, b: a * n.constant, r"joins .* a constant of shape \(1, 4, 12, 12\).*\(n, c, 1, 1\)"),
+    (lambda n, a, b: a * b.mean(3, keepdim=True), r"broadcasts .* and \(n, 4, 12, 1\).*equal shapes"),
+    (lambda n, a, b: a + b.mean((1, 3), keepdim=True), r"dimensions \[1, 3\] of 4.*mean\(\(2, 3\)\)"),
     (lambda n, a, b: a + b[:, :1], "broadcasts .*equal shapes"),
-    (lambda n, a, b: a.clamp(-1, 1) + b, r"clamps to -1\.\.1"),
-    (lambda n, a, b: F.conv2d(a, n.inner.weight * 2), "weight is computed in forward"),
+    (lambda n, a, b: a.clamp(1, -1) + b, r"clamps to 1\.\.-1"),
+    (lambda n, a, b: a / b, "divides by a computed value"),
     (lambda n, a, b: torch.cat([a, n.thirteen], 1), "cat in .*joins a constant"),
+    (lambda n, a, b: a.transpose(2, 3) + b, r"reorders \(n, 4, 12, 12\) into \(n, 4, 12, 12\)"),
     (lambda n, a, b: a + b.view(len(b), 2, 2, 12, 12).sum(2).repeat(1, 2, 1, 1),
      r"it makes the shape \(n, 2, 2, 12, 12\)"),
 ])  # fmt: skip

@@ -10,9 +10,13 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from .builders import BUILDERS
+from .builders import BUILDERS, SEVERAL
+from .nodes import is_several, memory, out_of_place, picked
+from .operators import Reshape
 from .places import arguments_of, line_of, name_of, path_of, short_name
+from .rearrange import Rearrange
 from .remedies import OWN_ROAD, remedy_of
+from .simplify import simplified
 from .steps import Batch, Captured, FloatCall, Input, Missing, Step, Unsupported
 
 _BATCH = 13
@@ -57,6 +61,7 @@ class _Reader:
         self.steps: list[Step] = []
         self.missing: list[tuple[int, Missing, bool]] = []  # value, what, whether the graph breaks there
         self.always: set[int] = set()  # values that count as read
+        self.nodes: dict[int, fx.Node] = {}  # which operator a step's value stands for
         self.count = 0
 
     def read(self) -> Captured:
@@ -73,38 +78,67 @@ class _Reader:
     # Operators.
 
     def _call(self, node: fx.Node) -> None:
-        name = short_name(node)
-        reason = self._no_batch(node)
+        if self._fold(node):
+            return
+        if is_several(node):
+            self._bind(node, self._number())  # its results are read by getitem
+            return
+        chosen = picked(node)
+        source = node if chosen is None else chosen
+        name = short_name(source)
+        reason = self._no_batch(node, source)
         if reason is not None:
             output = self._break(node)
-            if node.target is not operator.getitem:  # that only picks a result of an operator told already
-                self._miss(node, output, reason, True, OWN_ROAD)
-            if not hasattr(node.target, "_schema"):
+            if node.target is not operator.getitem or chosen is not None:
+                self._miss(source, output, reason, True, OWN_ROAD)
+            if not hasattr(source.target, "_schema"):
                 self.always.add(output)  # it may write what others read
             return
-        arguments, inputs = self._arguments(node)
+        arguments, inputs = self._arguments(source)
+        index = None if chosen is None else node.args[1]
         try:
-            if name not in BUILDERS:
+            builder = (BUILDERS if chosen is None else SEVERAL).get(name)
+            if builder is None:
                 raise Unsupported("it has no integer form")
-            modules = BUILDERS[name](arguments, tuple(node.meta["val"].shape))
+            given = arguments if chosen is None else {**arguments, "index": index}
+            modules = builder(given, tuple(node.meta["val"].shape))
         except Unsupported as error:
-            modules = [FloatCall(_out_of_place(node.target), arguments)]
-            self._miss(node, self.count, str(error))
+            modules = [FloatCall(out_of_place(source.target), arguments, index)]
+            self._miss(source, self.count, str(error))
+        place = name_of(source)
         for module in modules:
-            self.steps.append(Step(name, name_of(node), line_of(node), module, inputs, self._number()))
+            self.nodes[self.count] = source
+            helper = len(modules) > 1 and isinstance(module, (Reshape, Rearrange))
+            own = f"{place}.view" if helper else place
+            self.steps.append(Step(name, own, line_of(source), module, inputs, self._number()))
             inputs = [self.steps[-1].output]
         self._bind(node, inputs[0])
 
-    def _no_batch(self, node: fx.Node) -> str | None:
-        """Why the operator cannot even stay float, or None."""
-        if not hasattr(node.target, "_schema"):
+    def _fold(self, node: fx.Node) -> bool:
+        """Computes at once what comes from parameters and constants alone, as a view of a parameter."""
+        value = node.meta.get("val")
+        if not hasattr(node.target, "_schema") or not isinstance(value, torch.Tensor):
+            return False
+        random = torch.Tag.nondeterministic_seeded in node.target.tags
+        writes = node.target._schema.is_mutable and short_name(node) != "detach"
+        known = all(n.name in self.tensors for n in node.all_input_nodes)
+        if random or writes or not known or value.shape[:1] == (self.batch,):
+            return False
+        given = fx.node.map_arg((node.args, node.kwargs), lambda n: self.tensors[n.name])
+        with torch.no_grad():
+            self.tensors[node.name] = out_of_place(node.target)(*given[0], **given[1]).detach()
+        return True
+
+    def _no_batch(self, node: fx.Node, source: fx.Node) -> str | None:
+        """Why the operator cannot even stay float, or None; `node` may pick one of its results."""
+        if not hasattr(source.target, "_schema"):
             return "it is no operator of torch's"
-        if any(n in self.stale for n in node.all_input_nodes):
+        if any(n in self.stale for n in (*node.all_input_nodes, *source.all_input_nodes)):
             return "it reads a view of a tensor that was written in place since; write out of place"
         value = node.meta.get("val")
         if not isinstance(value, torch.Tensor) or value.shape[:1] != (self.batch,):
             return "it does not keep the batch as the first dimension of one tensor"
-        if all(n.name in self.tensors for n in node.all_input_nodes):
+        if all(n.name in self.tensors for n in source.all_input_nodes):
             return "it makes a batch out of constants"
         return None
 
@@ -150,7 +184,7 @@ class _Reader:
 
     def _bind(self, node: fx.Node, value: int) -> None:
         """Names a result, and names again whatever shares memory with what the operator wrote."""
-        shared, written = _memory(node)
+        shared, written = memory(node)
         for target in written:
             for other in self.aliases.get(target, set()) - {target}:
                 if self.values.get(other) == self.values.get(target):
@@ -194,32 +228,14 @@ class _Reader:
 
     def _alive(self, name: str, outputs: Sequence[int]) -> Captured:
         """Only what an output needs: what the model computes for nobody is neither run nor missing."""
+        steps = simplified(self.steps, {*outputs, *self.always}, self._number)
         alive = {*outputs, *self.always}
-        for step in reversed(self.steps):
+        for step in reversed(steps):
             if step.output in alive:
                 alive.update(step.inputs)
-        steps = [step for step in self.steps if step.output in alive]
+        steps = [step for step in steps if step.output in alive]
+        for step in steps:
+            if reason := getattr(step.module, "refusal", None):
+                self._miss(self.nodes[step.output], step.output, reason)
         found = [(item, broken) for value, item, broken in self.missing if value in alive]
         return Captured(name, steps, list(outputs), [item for item, _ in found], any(b for _, b in found))
-
-
-def _out_of_place(target: Any) -> Any:
-    """silu of silu_: a value that others read is not written."""
-    name = target._schema.name.split("::")[1]
-    packet = getattr(torch.ops.aten, name.rstrip("_"), None) if name.endswith("_") else None
-    return getattr(packet, target._overloadname, target) if packet is not None else target
-
-
-def _memory(node: fx.Node) -> tuple[list[fx.Node], list[fx.Node]]:
-    """The inputs whose memory the result may share, and those that the operator writes."""
-    if not hasattr(node.target, "_schema"):
-        return list(node.all_input_nodes), []
-    if short_name(node) in ("dropout", "feature_dropout"):
-        return list(node.all_input_nodes), []  # in eval mode the input itself, which the schema does not tell
-    shared, written = [], []
-    for _, value, info in arguments_of(node):
-        if info is not None:
-            fx.node.map_arg(value, shared.append)
-            if info.is_write:
-                fx.node.map_arg(value, written.append)
-    return shared, written

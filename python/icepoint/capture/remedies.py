@@ -6,21 +6,33 @@ from __future__ import annotations
 OWN_ROAD = "write this part out of QModules (QAdd, QMul, QConcat join branches) and use icepoint.freeze"
 
 _ON_THE_RESULT = "leave it out of the model and apply it to the float result"
-_RELU = "train with ReLU or ReLU6 in its place"
-_BEFOREHAND = "do it to the data before the model"
+_NORM = "train with BatchNorm2d in its place"
+_SHAPES = "bring both to one shape, or one of them to one value a channel, (n, c, 1, 1)"
+_MOVES = "keep the order (n, c, h, w); channels may be permuted, and pixels shuffled into them and back"
+_CUT = "take the part that you need by a slice, x[:, a:b], and flatten what is left"
+_RESIZE = "use nearest or bilinear up-sampling to a whole multiple, without antialias"
+_MATRICES = "multiply by constant matrices only, from the right"
+_SPREAD = "leave it out: sums and products spread (n, c, 1, 1) over an image by themselves"
 
 _REMEDIES = {
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax", "argmax", "topk"), _ON_THE_RESULT),
-    **dict.fromkeys(("gelu", "silu", "hardswish", "elu", "leaky_relu", "prelu", "softplus", "tanh", "mish",
-                     "hardsigmoid", "selu", "celu", "clamp", "clamp_min"), _RELU),
-    **dict.fromkeys(("add", "mul"), "fold a constant into the layer before it, expand other shapes"),
-    **dict.fromkeys(("sub", "cat", "stack"), OWN_ROAD),
-    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm"), "train with BatchNorm2d in its place"),
-    "hardtanh": _RELU,
-    "mean": "average height and width, with nn.AdaptiveAvgPool2d(1) or mean((2, 3))",
-    "pad": "give the padding to the convolution or pooling behind it",
-    "conv1d": "write it as a Conv2d of height 1",
-    **dict.fromkeys(("to", "_to_copy", "div", "permute", "transpose"), _BEFOREHAND),
+    **dict.fromkeys(("add", "sub", "rsub", "mul"), _SHAPES),
+    **dict.fromkeys(("cat", "stack"), "join results of operators by torch.cat, not along the batch"),
+    **dict.fromkeys(("layer_norm", "group_norm", "instance_norm", "batch_norm"), _NORM),
+    **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim", "mT", "flip"), _MOVES),
+    **dict.fromkeys(("view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"), _MOVES),
+    **dict.fromkeys(("unbind", "index", "index_select", "select", "slice", "narrow", "gather"), _CUT),
+    **dict.fromkeys(("upsample_bicubic2d", "upsample_bilinear2d", "upsample_linear1d", "upsample_nearest2d",
+                     "upsample_nearest1d", "_upsample_nearest_exact2d", "_upsample_bilinear2d_aa"), _RESIZE),
+    **dict.fromkeys(("expand", "expand_as", "repeat", "tile"), _SPREAD),
+    **dict.fromkeys(("mean", "amax", "max"), "take it over neighbouring dimensions, as mean((2, 3))"),
+    **dict.fromkeys(("maximum", "minimum"), "write it by ReLU: max(a, b) = a + relu(b - a)"),
+    **dict.fromkeys(("bmm", "matmul", "scaled_dot_product_attention"), _MATRICES),
+    **dict.fromkeys(("to", "_to_copy"), "do it to the data before the model"),
+    "div": "multiply by a constant, or write the quotient as a function of one value",
+    "glu": "write it out: a, b = x.chunk(2, 1); a * torch.sigmoid(b)",
+    "adaptive_max_pool2d": "pool to 1, or to a size that divides the input's",
+    "pad": "pad with a finite constant or by reflection, behind the channels",
 }  # fmt: skip
 
 

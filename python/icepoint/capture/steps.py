@@ -74,54 +74,16 @@ class Unsupported(ValueError):
     """Why an operator has no integer form here."""
 
 
-class Reshape(nn.Module):
-    """(n, ...) to (n, *shape), in the logical order."""
-
-    def __init__(self, shape: Sequence[int]):
-        super().__init__()
-        self.shape = tuple(shape)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape(len(x), *self.shape)
-
-    def extra_repr(self) -> str:
-        return f"shape={self.shape}"
-
-
-class Add(nn.Module):
-    """a + b, with torch's broadcasting."""
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return a + b
-
-
-class Mul(nn.Module):
-    """a * b, with torch's broadcasting."""
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return a * b
-
-
-class Concat(nn.Module):
-    """Tensors joined along `axis`, which is not the batch."""
-
-    def __init__(self, axis: int):
-        super().__init__()
-        self.axis = axis
-
-    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
-        return torch.cat(xs, self.axis)
-
-
 class FloatCall(nn.Module):
-    """An operator that has no integer form here, called as it was captured."""
+    """An operator that has no integer form here, called as it was captured; `index` picks a result."""
 
-    def __init__(self, target: Callable[..., torch.Tensor], arguments: dict[str, Any]):
+    def __init__(self, target: Callable[..., Any], arguments: dict[str, Any], index: int | None = None):
         super().__init__()
-        self.target, self.arguments = target, arguments
+        self.target, self.arguments, self.index = target, arguments, index
 
     def forward(self, *xs: torch.Tensor) -> torch.Tensor:
-        return self.target(**_filled(self.arguments, xs))
+        y = self.target(**_filled(self.arguments, xs))
+        return y if self.index is None else y[self.index]
 
     def extra_repr(self) -> str:
         return str(self.target)

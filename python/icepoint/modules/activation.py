@@ -1,17 +1,13 @@
-"""Activations: ReLU and ReLU6 as clamps that keep their input's qparams, sigmoid as a table."""
+"""Activations that are clamps: codes keep their meaning, so they keep their input's qparams."""
 
 from __future__ import annotations
 
-import math
-
 import torch
-import torch.nn.functional as F
 
 from ..graph import GraphBuilder
-from ..qparams import QParam
 from ..tracing import traced
 from .base import QModule
-from .clamps import activation_range
+from .clamps import Activation, activated, activation_range, check_activation
 
 
 class QReLU(QModule):
@@ -21,13 +17,13 @@ class QReLU(QModule):
     """
 
     keeps_qparams = True
-    activation = "relu"
+    activation: Activation = "relu"
 
     def __init__(self, has_qin: bool = False, num_bits: int | None = None, *, qi: bool | None = None):
         super().__init__(has_qin, False, num_bits, qi=qi)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self._see_input(x))
+        return activated(self._see_input(x), self.activation)
 
     @traced
     def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:
@@ -46,48 +42,25 @@ class QReLU6(QReLU):
 
     activation = "relu6"
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu6(self._see_input(x))
 
+class QClamp(QReLU):
+    """min(max(x, low), high), hardtanh too; on codes the ends are quantize(low), quantize(high).
 
-class QSigmoid(QModule):
-    """1 / (1 + exp(-x)) as a table of 256 codes, computed in double when freezing.
+    None leaves an end open. ValueError where both are None, or low is above high.
 
-    Its output lies in [0, 1] whatever the data, so q_out is choose_qparams(0, 1) and observes nothing.
+    >>> qclamp = QClamp(-1.0, 1.0, has_qin=True); _ = qclamp(torch.tensor([-2.0, 3.1])); qclamp.freeze()
+    >>> qclamp.q_in.dequantize_tensor(qclamp.quantize_inference(torch.tensor([0, 100, 255])))
+    tensor([-1.,  0.,  1.])
     """
 
-    def __init__(self, has_qin: bool = False, num_bits: int = 8, *, qi: bool | None = None):
-        super().__init__(has_qin, False, num_bits, qi=qi)
-        self.q_out = QParam.of_range(0.0, 1.0, self.num_bits)
-
-    def freeze(self, q_in: QParam | None = None, *, qi: QParam | None = None) -> None:
-        """As QModule.freeze; the output needs no QParam."""
-        super().freeze(q_in, qi=qi)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = self._see_input(x)
-        return self.q_out.fake_quantize(torch.sigmoid(x)) if self.frozen else torch.sigmoid(x)
-
-    def _make_integers(self) -> dict[str, torch.Tensor]:
-        codes = []
-        for q in range(256):
-            y = _sigmoid((min(q, self.q_in.qmax) - self.q_in.zero_point) * self.q_in.scale)
-            # Python's round is to nearest, ties to even, and exact on doubles.
-            codes.append(min(max(round(y / self.q_out.scale) + self.q_out.zero_point, 0), self.q_out.qmax))
-        return {"table": torch.tensor(codes, dtype=torch.uint8)}
-
-    @traced
-    def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:
-        """int32 codes of any shape."""
-        self._require_frozen()
-        return torch.ops.icepoint.lookup(self._bytes(x, self.q_in), self.integers["table"]).to(torch.int32)
-
-    def emit(self, graph: GraphBuilder, name: str, inputs: list[int]) -> int:
-        return graph.add("lookup", name, inputs, {"function": "sigmoid"}, self.integers, self.q_out)
-
-
-def _sigmoid(x: float) -> float:
-    if x >= 0.0:  # exp of a large positive number would overflow
-        return 1.0 / (1.0 + math.exp(-x))
-    e = math.exp(x)
-    return e / (1.0 + e)
+    def __init__(
+        self,
+        low: float | None,
+        high: float | None,
+        has_qin: bool = False,
+        num_bits: int | None = None,
+        *,
+        qi: bool | None = None,
+    ):
+        super().__init__(has_qin, num_bits, qi=qi)
+        self.activation = check_activation((low, high))

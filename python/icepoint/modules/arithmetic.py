@@ -12,7 +12,7 @@ from ..graph import GraphBuilder
 from ..qparams import QParam
 from ..tracing import layer_path, traced
 from .base import QModule
-from .clamps import activated, activation_range, check_activation
+from .clamps import Activation, activated, activation_range, check_activation
 
 
 class _QJoin(QModule):
@@ -80,29 +80,30 @@ def _spread_first(shape_a: Sequence[int], shape_b: Sequence[int]) -> bool:
 
 
 class QAdd(_QJoin):
-    """a + b, requantized to q_out; one of them may be (n, c, 1, 1) over (n, c, h, w).
+    """a + alpha b, requantized to q_out; one of them may be (n, c, 1, 1) over (n, c, h, w).
 
-    With activation="relu" or "relu6" q_out observes behind the activation: no code is spent on what it
-    removes.
+    alpha=-1 subtracts. With activation="relu", "relu6" or the ends (low, high) of a clamp q_out observes
+    behind the activation: no code is spent on what it removes.
     """
 
     def __init__(
         self,
         has_qout: bool = True,
         num_bits: int = 8,
-        activation: str | None = None,
+        activation: Activation = None,
         *,
+        alpha: float = 1.0,
         qo: bool | None = None,
     ):
         super().__init__(has_qout, num_bits, qo=qo)
-        self.activation = check_activation(activation)
+        self.activation, self.alpha = check_activation(activation), float(alpha)
 
     def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return self._see_output(activated(a + b, self.activation))
+        return self._see_output(activated(torch.add(a, b, alpha=self.alpha), self.activation))
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
         a, b = (q.scale / self.q_out.scale for q in self.q_ins)
-        values = _C.quantize_add(a, b)
+        values = _C.quantize_add(a, b * self.alpha)
         names = ("a_multiplier", "b_multiplier", "shift")
         return {n: torch.tensor(v, dtype=torch.int32) for n, v in zip(names, values, strict=True)}
 
@@ -130,6 +131,20 @@ class QAdd(_QJoin):
         low, high = activation_range(self.activation, self.q_out)
         fields |= {"lo": low, "hi": high}
         return graph.add("qadd", name, [inputs[i] for i in order], fields, q=self.q_out)
+
+
+class QSub(QAdd):
+    """a - b, requantized to q_out; one of them may be (n, c, 1, 1) over (n, c, h, w)."""
+
+    def __init__(
+        self,
+        has_qout: bool = True,
+        num_bits: int = 8,
+        activation: Activation = None,
+        *,
+        qo: bool | None = None,
+    ):
+        super().__init__(has_qout, num_bits, activation, alpha=-1.0, qo=qo)
 
 
 class QMul(_QJoin):

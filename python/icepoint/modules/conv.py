@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ..graph import GraphBuilder
 from ..tracing import traced
+from .clamps import Activation
 from .weighted import QWeighted
 from .windows import conv_fields, conv_padding
 
@@ -17,8 +20,10 @@ class QConv2d(QWeighted):
 
     `weights`: "per_channel" (symmetric), "per_tensor_affine" (the notebook's) or
     "per_channel_affine". As in the notebook q_out observes the convolution's own output, a QReLU
-    comes behind it; with activation="relu" (or "relu6") it observes behind the activation instead.
-    `num_bits` are those of the codes in and out, and of the weights unless `weight_bits` says otherwise.
+    comes behind it; with activation="relu" ("relu6", or the ends (low, high) of a clamp) it observes
+    behind the activation instead. `folded`: maps gain x + offset a channel behind it (BatchNorm), which
+    become part of its weights. `num_bits` are those of the codes in and out, and of the weights unless
+    `weight_bits` says otherwise.
 
     >>> qconv = QConv2d(nn.Conv2d(1, 4, 3)); _ = qconv(torch.randn(8, 1, 9, 9)); qconv.freeze()
     >>> qconv.quantize_inference(qconv.q_in.quantize_tensor(torch.randn(2, 1, 9, 9))).shape
@@ -32,19 +37,20 @@ class QConv2d(QWeighted):
         has_qout: bool = True,
         num_bits: int = 8,
         weights: str = "per_channel",
-        activation: str | None = None,
+        activation: Activation = None,
         *,
         weight_bits: int | None = None,
+        folded: Sequence[nn.Module] = (),
         qi: bool | None = None,
         qo: bool | None = None,
     ):
-        super().__init__(has_qin, has_qout, num_bits, weights, activation, weight_bits, qi, qo)
+        super().__init__(has_qin, has_qout, num_bits, weights, activation, weight_bits, qi, qo, folded)
         if not isinstance(conv_module, nn.Conv2d):
             raise ValueError(f"QConv2d: expected an nn.Conv2d, found {type(conv_module).__name__}")
         conv_padding(conv_module)  # refuses what integers cannot pad, at once
         self.conv_module = conv_module
 
-    def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def bare_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         return self.conv_module.weight, self.conv_module.bias
 
     def expected_shape(self, x: torch.Tensor) -> tuple[bool, str]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from ..graph import GraphBuilder
 from ..tracing import traced
+from .clamps import Activation
 from .weighted import QWeighted
 
 
@@ -26,18 +29,19 @@ class QLinear(QWeighted):
         has_qout: bool = True,
         num_bits: int = 8,
         weights: str = "per_channel",
-        activation: str | None = None,
+        activation: Activation = None,
         *,
         weight_bits: int | None = None,
+        folded: Sequence[nn.Module] = (),
         qi: bool | None = None,
         qo: bool | None = None,
     ):
-        super().__init__(has_qin, has_qout, num_bits, weights, activation, weight_bits, qi, qo)
+        super().__init__(has_qin, has_qout, num_bits, weights, activation, weight_bits, qi, qo, folded)
         if not isinstance(fc_module, nn.Linear):
             raise ValueError(f"QLinear: expected an nn.Linear, found {type(fc_module).__name__}")
         self.fc_module = fc_module
 
-    def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def bare_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         return self.fc_module.weight, self.fc_module.bias
 
     def expected_shape(self, x: torch.Tensor) -> tuple[bool, str]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..codes import check_num_bits
 from ..tracing import layer_path
 from ..weights import WeightQParam, integers_of_weights
 from .base import QModule
-from .clamps import activated, activation_range, check_activation
+from .clamps import Activation, activated, activation_range, check_activation
+from .folding import check_settled, fold
 
 
 class QWeighted(QModule):
     """A layer with weights: y = activation(layer(x, weight, bias)), requantized with M = multiplier 2^-shift.
 
-    Subclasses say which float weights there are and how to apply them. The float module is read in
-    every step and never written.
+    Subclasses say which float weights there are, output channels first, and how to apply them. The float
+    module is read in every step and never written. `folded` are maps gain x + offset a channel behind the
+    layer (BatchNorm, constants): they are part of the weight and the bias.
     """
 
     def __init__(
@@ -26,21 +30,31 @@ class QWeighted(QModule):
         has_qout: bool,
         num_bits: int,
         weights: str,
-        activation: str | None,
+        activation: Activation,
         weight_bits: int | None,
         qi: bool | None,
         qo: bool | None,
+        folded: Sequence[nn.Module] = (),
     ):
         super().__init__(has_qin, has_qout, num_bits, qi=qi, qo=qo)
+        self.folded = nn.ModuleList(folded)
         self.activation = check_activation(activation)
         bits = self.num_bits if weight_bits is None else check_num_bits(weight_bits, "weight_bits")
         self.q_weight = WeightQParam(bits, weights)
         self._keeps_weights = False
         self._kept: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
+    def bare_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """float32 weight (oc, ...) and bias of the float module itself."""
+        raise NotImplementedError
+
+    def _maps(self) -> Sequence[nn.Module]:
+        """What is folded into the weights."""
+        return list(self.folded)
+
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight and the bias (float32, or float64 where BatchNorm was folded), with gradients."""
-        raise NotImplementedError
+        return fold(*self.bare_weights(), self._maps())
 
     def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """The layer in float."""
@@ -84,6 +98,7 @@ class QWeighted(QModule):
         self._keeps_weights, self._kept = keep, None
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
+        check_settled(self._maps())
         weight, bias = self.float_weights()
         return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out)
 
