@@ -17,7 +17,8 @@ from rich.table import Table
 from torch import nn
 
 from .capture import Missing, Reshape
-from .modules import QConcat, QModule, QReLU
+from .modules import QConcat, QFunction, QModule, QReLU
+from .modules.clamps import activation_name
 from .modules.weighted import QWeighted
 from .progress import progress_bar
 from .stages import Stage, real
@@ -199,7 +200,9 @@ def _row(stage: Stage, energies: _Energies) -> Row:
     weighted = layer if isinstance(layer, QWeighted) else None
     name = type(layer).__name__ if isinstance(layer, (QModule, Reshape)) else stage.steps[0].kind
     if getattr(layer, "activation", None) and not isinstance(layer, QReLU):
-        name += f" + {layer.activation}"
+        name += f" + {activation_name(layer.activation)}"
+    if isinstance(layer, QFunction):
+        name += f" {layer.name}"
     requantized = layer.requantized if isinstance(layer, QConcat) else 0
     if requantized:
         name += f", {requantized} of {len(layer.q_ins)} inputs requantized"
@@ -218,8 +221,14 @@ def _row(stage: Stage, energies: _Energies) -> Row:
 
 
 def _macs(module: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-accumulates of one image: outputs times the taps of each."""
+    """Multiply-accumulates of one image with an output of `shape`: outputs times the taps of each."""
     weight = getattr(module, "weight", None)
-    if not isinstance(module, (nn.Conv2d, nn.Linear)) or weight is None:
+    if isinstance(module, nn.ConvTranspose2d):  # each weight meets every pixel of the input once
+        m = zip(shape[1:], module.padding, module.dilation, module.kernel_size, module.output_padding,
+                module.stride, strict=True)  # fmt: skip
+        return weight.numel() * math.prod(
+            (y + 2 * p - d * (k - 1) - o - 1) // s + 1 for y, p, d, k, o, s in m
+        )
+    if not isinstance(module, (nn.Conv2d, nn.Linear)):
         return 0
     return math.prod(shape) * weight[0].numel()
