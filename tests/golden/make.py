@@ -22,6 +22,8 @@ from icepoint import _C  # noqa: E402
 from icepoint.data import RECIPES, load, normalize  # noqa: E402
 from random_graphs import random_graph, random_inputs  # noqa: E402
 from random_ops import ADDERS  # noqa: E402
+from small_model import digits as digit_names  # noqa: E402
+from small_model import encode  # noqa: E402
 
 SEED = 20261122
 
@@ -47,7 +49,18 @@ def digits(model: str, checkpoint: str, num_bits: int, weights: str) -> None:
     save(f"{model.lower()}_{num_bits}bit_{weights}", frozen.file_bytes, [codes.to(torch.uint8).numpy()])
 
 
+def recipes() -> None:
+    """Both recipes: a resize to the input, a softmax behind the output; the codes are those before it."""
+    resize = {"fit": "letterbox", "filter": "opencv_linear", "fill": 114}
+    data = encode(
+        3, 6, 5, classes=digit_names(10), function={"function": "softmax", "axis": 0}, resize=resize
+    )
+    graph = json.loads(_C.Model(data).describe())
+    save("recipes", data, random_inputs(SEED, graph, 3))
+
+
 def main() -> None:
+    recipes()
     digits("Net", "mnist_cnn.pt", 8, "per_channel")
     digits("Net", "mnist_cnn.pt", 4, "per_tensor_affine")
     digits("NetBN", "mnist_cnnbn.pt", 8, "per_channel")
