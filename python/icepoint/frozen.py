@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ class FrozenModel(nn.Module):
         self._prepared = prepared
         one = len(self._inputs) == len(self._outputs) == 1
         # Past torch's dispatcher, which costs as much as a small network: docs/decisions/0015.
-        self._run = prepared.runner(torch) if one and not any(self._argmax) else lambda x: None
+        run = prepared.runner(torch) if one else lambda x: None
+        self._run = _to_indices(run) if any(self._argmax) else run
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """forward(), through nn.Module's hooks where there are any, else the short way where it is open."""
@@ -206,6 +208,16 @@ def _file_name(path: str | os.PathLike[str]) -> str:
     if "\0" in name:
         raise ValueError(f"path: expected a file's name, found a zero byte in {name!r}")
     return name
+
+
+def _to_indices(run: Callable[[torch.Tensor], torch.Tensor | None]) -> Callable[..., torch.Tensor | None]:
+    """`run`, whose float32 are indices, as int64."""
+
+    def indices(x: torch.Tensor) -> torch.Tensor | None:
+        y = run(x)
+        return None if y is None else y.long()
+
+    return indices
 
 
 def _single(outputs: list[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
