@@ -57,29 +57,48 @@ Requantization requantization(const Tensor& multiplier, const Tensor& shift, int
 }
 
 WeightArgument::WeightArgument(const Tensor& weight, const Tensor& zero_point,
-                               const std::optional<Tensor>& bias, int64_t rank, const std::string& op)
-    : op_(op) {
+                               const std::optional<Tensor>& bias, int64_t rank, const std::string& op,
+                               int64_t transposed_groups)
+    : op_(op), transposed_groups_(transposed_groups) {
   check_tensor(weight, {dtype_of<int8_t>()}, op + ".weight");
-  check_rank(weight, rank, rank == 4 ? "(oc, ic / groups, kh, kw)" : "(out, in)", op + ".weight");
+  const char* expected = transposed_groups > 0 ? "(ic, oc / groups, kh, kw)"
+                         : rank == 4           ? "(oc, ic / groups, kh, kw)"
+                                               : "(out, in)";
+  check_rank(weight, rank, expected, op + ".weight");
   shape_ = shape_of(weight);
   for (int64_t d : shape_)
     require(d > 0, op, ".weight: has shape ", to_string(shape_),
             ", expected every dimension to be at least 1");
   codes_.emplace(weight, Order::logical);
-  zero_point_ = parameter<int32_t>(zero_point, shape_[0], op + ".weight_zero_point");
+  zero_point_ = parameter<int32_t>(zero_point, channels(), op + ".weight_zero_point");
   for (int32_t z : zero_point_) require_range(z, -128, 127, op + ".weight_zero_point");
   if (!bias) return;
   check_tensor(*bias, {dtype_of<int32_t>()}, op + ".bias");
-  require(bias->dim() == 1 && bias->numel() == shape_[0], op, ".bias: has shape ", to_string(shape_of(*bias)),
-          ", expected (", shape_[0], ")");
+  require(bias->dim() == 1 && bias->numel() == channels(), op, ".bias: has shape ",
+          to_string(shape_of(*bias)), ", expected (", channels(), ")");
   const Dense<int32_t> values(*bias, Order::logical);
   bias_.assign(values.span().begin(), values.span().end());
 }
 
+// The codes with the output channels first: every tap of a channel in one row.
+std::vector<int8_t> WeightArgument::rows() const {
+  const std::span<const int8_t> codes = codes_->span();
+  if (transposed_groups_ == 0) return {codes.begin(), codes.end()};
+  const int64_t group_ic = shape_[0] / transposed_groups_, group_oc = shape_[1], taps = shape_[2] * shape_[3];
+  std::vector<int8_t> rows(codes.size());
+  for (int64_t ic = 0; ic < shape_[0]; ++ic)
+    for (int64_t oc = 0; oc < group_oc; ++oc) {
+      const int64_t channel = ic / group_ic * group_oc + oc;
+      std::copy_n(codes.begin() + (ic * group_oc + oc) * taps, taps,
+                  rows.begin() + (channel * group_ic + ic % group_ic) * taps);
+    }
+  return rows;
+}
+
 void WeightArgument::prove_no_overflow(int32_t x_zero_point) const {
-  const std::vector<int16_t> centred = centre(codes_->span(), zero_point_, shape_[0]);
-  const int64_t taps = static_cast<int64_t>(centred.size()) / shape_[0];
-  for (int64_t c = 0; c < shape_[0]; ++c) {
+  const std::vector<int16_t> centred = centre(rows(), zero_point_, channels());
+  const int64_t taps = static_cast<int64_t>(centred.size()) / channels();
+  for (int64_t c = 0; c < channels(); ++c) {
     const Bounds bare = accumulate_bounds(centred.data() + c * taps, taps, 0, x_zero_point, 255);
     const int64_t b = bias_.empty() ? 0 : bias_[static_cast<size_t>(c)];
     for (const Bounds& bounds : {bare, Bounds{bare.lo + b, bare.hi + b}})

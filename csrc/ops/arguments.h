@@ -50,12 +50,17 @@ Requantization requantization(const Tensor& multiplier, const Tensor& shift, int
 /// A weight, its zero points and its bias, checked; the codes are dense in logical order.
 class [[gnu::visibility("hidden")]] WeightArgument {
  public:
-  /// `rank` 4 for (oc, ic / groups, kh, kw), 2 for (out, in).
+  /// `rank` 4 for (oc, ic / groups, kh, kw), 2 for (out, in). With `transposed_groups` the weight is that
+  /// of a transposed convolution, (ic, oc / groups, kh, kw).
   WeightArgument(const Tensor& weight, const Tensor& zero_point, const std::optional<Tensor>& bias,
-                 int64_t rank, const std::string& op);
+                 int64_t rank, const std::string& op, int64_t transposed_groups = 0);
 
   const Shape& shape() const {
     return shape_;
+  }
+  /// Output channels.
+  int64_t channels() const {
+    return transposed_groups_ == 0 ? shape_[0] : transposed_groups_ * shape_[1];
   }
   WeightSpan span() const {
     return {codes_->span(), zero_point_, bias_};
@@ -66,8 +71,11 @@ class [[gnu::visibility("hidden")]] WeightArgument {
   void prove_no_overflow(int32_t x_zero_point) const;
 
  private:
+  std::vector<int8_t> rows() const;
+
   Shape shape_;
   std::string op_;
+  int64_t transposed_groups_;
   std::optional<Dense<int8_t>> codes_;
   std::vector<int32_t> zero_point_, bias_;
 };

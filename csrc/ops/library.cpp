@@ -37,6 +37,10 @@ void define(torch::stable::detail::StableLibrary& m) {
       "Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax, int[2] stride, int[4] padding, "
       "int[2] dilation, int groups) -> Tensor");
   m.def(
+      "qconv_transpose2d(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, "
+      "Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax, int[2] stride, int[4] padding, "
+      "int[2] output_padding, int[2] dilation, int groups) -> Tensor");
+  m.def(
       "qlinear(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, "
       "Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax) -> Tensor");
 
@@ -61,6 +65,7 @@ void define(torch::stable::detail::StableLibrary& m) {
       "qaffine(Tensor x, int x_zero_point, Tensor multiplier, Tensor offset, Tensor shift, int y_zero_point, "
       "int qmin, int qmax) -> Tensor");
   m.def("lookup(Tensor x, Tensor table) -> Tensor");
+  m.def("qupsample_bilinear2d(Tensor x, int[2] output_size, bool align_corners) -> Tensor");
   m.def(
       "qconcat(Tensor[] xs, int[] zero_points, Tensor multiplier, Tensor shift, int y_zero_point, int qmin, "
       "int qmax, int axis=1) -> Tensor");
@@ -79,6 +84,7 @@ void implement(torch::stable::detail::StableLibrary& m) {
   m.impl("conv2d_int32", TORCH_BOX(&conv2d_int32));
   m.impl("linear_int32", TORCH_BOX(&linear_int32));
   m.impl("qconv2d", TORCH_BOX(&qconv2d));
+  m.impl("qconv_transpose2d", TORCH_BOX(&qconv_transpose2d));
   m.impl("qlinear", TORCH_BOX(&qlinear));
   m.impl("qmax_pool2d", TORCH_BOX(&qmax_pool2d));
   m.impl("qavg_pool2d", TORCH_BOX(&qavg_pool2d));
@@ -87,6 +93,7 @@ void implement(torch::stable::detail::StableLibrary& m) {
   m.impl("qmul", TORCH_BOX(&qmul));
   m.impl("qaffine", TORCH_BOX(&qaffine));
   m.impl("lookup", TORCH_BOX(&lookup));
+  m.impl("qupsample_bilinear2d", TORCH_BOX(&qupsample_bilinear2d));
   m.impl("qconcat", TORCH_BOX(&qconcat));
   m.impl("run", &run);
   m.impl("run_codes", &run_codes);

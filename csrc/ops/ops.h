@@ -27,6 +27,10 @@ Tensor linear_int32(const Tensor& x, int64_t x_zero_point, const Tensor& weight,
 Tensor qconv2d(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const Tensor& weight_zero_point,
                Bias bias, const Tensor& multiplier, const Tensor& shift, int64_t y_zero_point, int64_t qmin,
                int64_t qmax, Ints stride, Ints padding, Ints dilation, int64_t groups);
+Tensor qconv_transpose2d(const Tensor& x, int64_t x_zero_point, const Tensor& weight,
+                         const Tensor& weight_zero_point, Bias bias, const Tensor& multiplier,
+                         const Tensor& shift, int64_t y_zero_point, int64_t qmin, int64_t qmax, Ints stride,
+                         Ints padding, Ints output_padding, Ints dilation, int64_t groups);
 Tensor qlinear(const Tensor& x, int64_t x_zero_point, const Tensor& weight, const Tensor& weight_zero_point,
                Bias bias, const Tensor& multiplier, const Tensor& shift, int64_t y_zero_point, int64_t qmin,
                int64_t qmax);
@@ -48,6 +52,7 @@ Tensor qmul(const Tensor& a, int64_t a_zero_point, const Tensor& b, int64_t b_ze
 Tensor qaffine(const Tensor& x, int64_t x_zero_point, const Tensor& multiplier, const Tensor& offset,
                const Tensor& shift, int64_t y_zero_point, int64_t qmin, int64_t qmax);
 Tensor lookup(const Tensor& x, const Tensor& table);
+Tensor qupsample_bilinear2d(const Tensor& x, Ints output_size, bool align_corners);
 Tensor qconcat(std::vector<Tensor> xs, Ints zero_points, const Tensor& multiplier, const Tensor& shift,
                int64_t y_zero_point, int64_t qmin, int64_t qmax, int64_t axis);
 

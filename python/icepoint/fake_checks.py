@@ -85,7 +85,7 @@ def empty(x: Tensor, shape: Sequence, dtype: torch.dtype = torch.uint8) -> Tenso
     return torch.empty(shape, dtype=dtype, device=x.device, memory_format=memory_format)
 
 
-def window_output(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, op: str) -> list:
+def window(kernel, stride, padding, dilation, op: str) -> None:
     for name, values, count, low in (
         ("kernel_size", kernel, 2, 1),
         ("stride", stride, 2, 1),
@@ -95,6 +95,10 @@ def window_output(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool,
         length(values, count, f"{op}.{name}")
         for value in values:
             in_range(value, low, MAX_WINDOW, f"{op}.{name}")
+
+
+def window_output(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool, op: str) -> list:
+    window(kernel, stride, padding, dilation, op)
     out = []
     for axis in (0, 1):
         size = x.shape[2 + axis]
@@ -110,16 +114,20 @@ def window_output(x: Tensor, kernel, stride, padding, dilation, ceil_mode: bool,
     return out
 
 
-def weight(weight: Tensor, zero_point: Tensor, bias: Tensor | None, rank: int, op: str) -> None:
+def weight(
+    weight: Tensor, zero_point: Tensor, bias: Tensor | None, rank: int, op: str, transposed_groups: int = 0
+) -> None:
     tensor(weight, [torch.int8], f"{op}.weight")
     expected = "(oc, ic / groups, kh, kw)" if rank == 4 else "(out, in)"
+    expected = "(ic, oc / groups, kh, kw)" if transposed_groups else expected
     require(weight.dim() == rank, f"{op}.weight: has shape {tuple(weight.shape)}, expected {expected}")
     require(all(d > 0 for d in weight.shape), f"{op}.weight: has shape {tuple(weight.shape)}, with a 0")
-    parameter(zero_point, weight.shape[0], torch.int32, f"{op}.weight_zero_point")
+    channels = transposed_groups * weight.shape[1] if transposed_groups else weight.shape[0]
+    parameter(zero_point, channels, torch.int32, f"{op}.weight_zero_point")
     if bias is not None:
         tensor(bias, [torch.int32], f"{op}.bias")
-        ok = bias.dim() == 1 and bias.numel() == weight.shape[0]
-        require(ok, f"{op}.bias: has shape {tuple(bias.shape)}, expected ({weight.shape[0]})")
+        ok = bias.dim() == 1 and bias.numel() == channels
+        require(ok, f"{op}.bias: has shape {tuple(bias.shape)}, expected ({channels})")
 
 
 def requant(multiplier: Tensor, shift: Tensor, channels, op: str) -> None:

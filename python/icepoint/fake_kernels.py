@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from . import fake_checks as check
+from . import fake_weighted as weighted
 
 
 def quantize(x, scale, zero_point, qmin, qmax, axis=None):
@@ -46,58 +47,6 @@ def requantize(acc, multiplier, shift, zero_point, qmin, qmax, axis=None):
     check.codes("requantize", qmin, qmax, zero_point=zero_point)
     check.requant(multiplier, shift, check.channels(acc, axis, "requantize"), "requantize")
     return check.empty(acc, acc.shape)
-
-
-def _convolution(x, zx, weight, weight_zero_point, bias, stride, padding, dilation, groups, op, dtype):
-    check.image(x, op)
-    check.weight(weight, weight_zero_point, bias, 4, op)
-    check.in_range(zx, 0, 255, f"{op}.x_zero_point")
-    oc, per_group = weight.shape[0], weight.shape[1]
-    h, w = check.window_output(x, weight.shape[2:], stride, padding, dilation, False, op)
-    check.require(
-        groups >= 1 and oc % groups == 0, f"{op}.groups: {groups} does not divide the {oc} output channels"
-    )
-    ok = x.shape[1] == groups * per_group
-    check.require(ok, f"{op}.x: has {x.shape[1]} channels, expected {groups} groups of {per_group}")
-    return check.empty(x, (x.shape[0], oc, h, w), dtype)
-
-
-def conv2d_int32(x, x_zero_point, weight, weight_zero_point, bias, stride, padding, dilation, groups):
-    geometry = (stride, padding, dilation, groups)
-    return _convolution(
-        x, x_zero_point, weight, weight_zero_point, bias, *geometry, "conv2d_int32", torch.int32
-    )
-
-
-def qconv2d(
-    x, x_zero_point, weight, weight_zero_point, bias, multiplier, shift, y_zero_point, qmin, qmax,
-    stride, padding, dilation, groups,
-):  # fmt: skip
-    check.codes("qconv2d", qmin, qmax, y_zero_point=y_zero_point)
-    geometry = (stride, padding, dilation, groups)
-    y = _convolution(x, x_zero_point, weight, weight_zero_point, bias, *geometry, "qconv2d", torch.uint8)
-    check.requant(multiplier, shift, weight.shape[0], "qconv2d")
-    return y
-
-
-def _linear(x, zx, weight, weight_zero_point, bias, op, dtype):
-    check.tensor(x, [torch.uint8], f"{op}.x")
-    check.weight(weight, weight_zero_point, bias, 2, op)
-    check.in_range(zx, 0, 255, f"{op}.x_zero_point")
-    ok = x.dim() >= 1 and x.shape[-1] == weight.shape[1]
-    check.require(ok, f"{op}.x: has shape {tuple(x.shape)}, expected (..., {weight.shape[1]})")
-    return check.empty(x, (*x.shape[:-1], weight.shape[0]), dtype)
-
-
-def linear_int32(x, x_zero_point, weight, weight_zero_point, bias):
-    return _linear(x, x_zero_point, weight, weight_zero_point, bias, "linear_int32", torch.int32)
-
-
-def qlinear(x, x_zero_point, weight, weight_zero_point, bias, multiplier, shift, y_zero_point, qmin, qmax):
-    check.codes("qlinear", qmin, qmax, y_zero_point=y_zero_point)
-    y = _linear(x, x_zero_point, weight, weight_zero_point, bias, "qlinear", torch.uint8)
-    check.requant(multiplier, shift, weight.shape[0], "qlinear")
-    return y
 
 
 def qmax_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode):
@@ -189,6 +138,17 @@ def lookup(x, table):
     return check.empty(x, x.shape)
 
 
+def qupsample_bilinear2d(x, output_size, align_corners):
+    op = "qupsample_bilinear2d"
+    check.image(x, op)
+    ok = all(size > 0 for size in x.shape[1:])
+    check.require(ok, f"{op}.x: has shape {tuple(x.shape)}, expected C, H, W of at least 1")
+    check.length(output_size, 2, f"{op}.output_size")
+    for size in output_size:
+        check.in_range(size, 1, check.MAX_WINDOW, f"{op}.output_size")
+    return check.empty(x, (x.shape[0], x.shape[1], *output_size))
+
+
 def qconcat(xs, zero_points, multiplier, shift, y_zero_point, qmin, qmax, axis=1):
     check.require(len(xs) > 0, "qconcat.xs: is empty, expected at least one tensor")
     for i, x in enumerate(xs):
@@ -235,8 +195,8 @@ def run_codes(inputs, model, key):
 
 
 _KERNELS = (
-    quantize, dequantize, fake_quantize, requantize, conv2d_int32, linear_int32, qconv2d, qlinear,
-    qmax_pool2d, qavg_pool2d, qadaptive_avg_pool2d, qadd, qmul, qaffine, lookup, qconcat, run, run_codes,
+    quantize, dequantize, fake_quantize, requantize, *weighted.KERNELS, qmax_pool2d, qavg_pool2d,
+    qadaptive_avg_pool2d, qadd, qmul, qaffine, lookup, qupsample_bilinear2d, qconcat, run, run_codes,
 )  # fmt: skip
 
 

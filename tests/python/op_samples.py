@@ -85,6 +85,12 @@ SAMPLES: dict[str, list[tuple]] = {
         (_X, 9, _W, int32(0), None, int32(HALF[0]), int32(38), *_OUT, *_CONV),
         (_X, 9, _W, int32(*range(6)), int32(*range(6)), *_PER_CHANNEL, *_OUT, *_CONV),
     ],
+    "qconv_transpose2d": [
+        (_X, 9, weights(4, 3, 2, 3), int32(0), None, int32(HALF[0]), int32(38), *_OUT,
+         [2, 1], [1, 0, 0, 1], [1, 0], [1, 2], 1),
+        (_X, 9, weights(4, 3, 2, 3), int32(*range(6)), int32(*range(6)), *_PER_CHANNEL, *_OUT,
+         [2, 3], [0, 0, 0, 0], [0, 2], [1, 1], 2),
+    ],
     "qlinear": [
         (codes(5, 8), 3, weights(4, 8), int32(0), int32(1, 2, 3, 4), int32(HALF[0]), int32(38), *_OUT),
         (codes(2, 3, 5, 8), 3, weights(6, 8), int32(0), None, *_PER_CHANNEL, *_OUT),
@@ -116,6 +122,7 @@ SAMPLES: dict[str, list[tuple]] = {
         (codes(3, 2), 9, int32(100, 2**21 - 1), int32(5, 6), int32(8, 30), *_OUT),
     ],
     "lookup": [(_X, codes(256, seed=6)), (_X, codes(4, 256, seed=6)), (codes(3, 2), codes(2, 256, seed=6))],
+    "qupsample_bilinear2d": [(_X, [14, 9], False), (_X, [3, 11], True)],
     "qconcat": [
         ([_X, codes(2, 3, 7, 6)], [9, 7], int32(HALF[0], 2**30), int32(31, 30), *_OUT),
         ([_X, codes(2, 4, 7, 2)], [7, 7], int32(2**30), int32(30), 7, 0, 255, -1),

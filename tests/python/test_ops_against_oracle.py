@@ -61,6 +61,48 @@ def test_conv2d(case, data):
     assert got.dtype == torch.uint8
 
 
+@bounded(80)
+@given(st.data(), *[small] * 6, st.integers(1, 3), channels, channels, st.integers(1, 5), st.integers(1, 6))
+def test_conv_transpose2d(data, kh, kw, sh, sw, dh, dw, groups, icg, ocg, h, w):
+    oc, stride, dilation = groups * ocg, (sh, sw), (dh, dw)
+    more = [data.draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation, strict=True)]
+    full = [(i - 1) * s + d * (k - 1) + 1 + o
+            for i, s, d, k, o in zip((h, w), stride, dilation, (kh, kw), more, strict=True)]  # fmt: skip
+    padding = [data.draw(st.integers(0, min(3, (side - 1) // 2))) for side in (*full, *full)]
+    x = tensor(data.draw(code_arrays((data.draw(st.integers(0, 2)), groups * icg, h, w))), data.draw(layouts))
+    weight, zw, bias = data.draw(weights((groups * icg, ocg, kh, kw), oc))
+    zx, zy, (lo, hi) = data.draw(zero_points), data.draw(zero_points), data.draw(code_ranges())
+    multiplier, shift = data.draw(multipliers(data.draw(st.sampled_from((1, oc)))))
+    window = (stride, padding, more, dilation, groups)
+    acc = conv.conv_transpose2d(x.numpy(), zx, weight, zw, bias, *window)
+    got = op.qconv_transpose2d(
+        x, zx, int8(weight), int32(zw), int32(bias), int32(multiplier), int32(shift), zy, lo, hi, *window
+    )
+    same(got, oracle.Q(acc, multiplier, shift, zy, lo, hi, 1))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_conv_transpose2d_proves_all_taps_of_a_channel(groups):
+    """With the bias that brings the worst input to the very end all is well; one more is refused."""
+    w = np.random.default_rng(3).integers(-127, 128, (4, 3, 2, 2))
+    taps = w.reshape(groups, 4 // groups, 3, -1).swapaxes(1, 2).reshape(3 * groups, -1)
+    _, hi = oracle.accumulator_bounds(taps[-1], 0, 9, 255)
+    options = (int32([2**30]), int32([38]), 7, 0, 255, [1, 1], [0] * 4, [0, 0], [1, 1], groups)
+    bias = [0] * (3 * groups - 1) + [2**31 - 1 - hi]
+    x = torch.zeros(1, 4, 2, 2, dtype=torch.uint8)
+    op.qconv_transpose2d(x, 9, int8(w), int32([0]), int32(bias), *options)
+    bias[-1] += 1
+    with pytest.raises(ValueError, match=f"channel {3 * groups - 1} can reach"):
+        op.qconv_transpose2d(x, 9, int8(w), int32([0]), int32(bias), *options)
+
+
+@bounded(60)
+@given(*[st.integers(1, 9)] * 2, *[st.integers(1, 20)] * 2, st.booleans(), st.data())
+def test_upsample_bilinear2d(h, w, oh, ow, corners, data):
+    x = tensor(data.draw(code_arrays((data.draw(st.integers(0, 2)), 3, h, w))), data.draw(layouts))
+    same(op.qupsample_bilinear2d(x, [oh, ow], corners), ops.upsample_bilinear(x.numpy(), (oh, ow), corners))
+
+
 @bounded(100)
 @given(st.lists(st.integers(0, 3), max_size=2), st.integers(1, 300), st.integers(1, 40), st.data())
 def test_linear(rows, features, out, data):

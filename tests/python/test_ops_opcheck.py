@@ -13,6 +13,7 @@ requantize(Tensor acc, Tensor multiplier, Tensor shift, int zero_point, int qmin
 conv2d_int32(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, int[2] stride, int[4] padding, int[2] dilation, int groups) -> Tensor
 linear_int32(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias) -> Tensor
 qconv2d(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax, int[2] stride, int[4] padding, int[2] dilation, int groups) -> Tensor
+qconv_transpose2d(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax, int[2] stride, int[4] padding, int[2] output_padding, int[2] dilation, int groups) -> Tensor
 qlinear(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax) -> Tensor
 qmax_pool2d(Tensor x, int[2] kernel_size, int[2] stride, int[4] padding, int[2] dilation, bool ceil_mode) -> Tensor
 qavg_pool2d(Tensor x, int x_zero_point, int[2] kernel_size, int[2] stride, int[4] padding, bool ceil_mode, bool count_include_pad, Tensor divisors, Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax) -> Tensor
@@ -21,6 +22,7 @@ qadd(Tensor a, int a_zero_point, int a_multiplier, Tensor b, int b_zero_point, i
 qmul(Tensor a, int a_zero_point, Tensor b, int b_zero_point, int multiplier, int shift, int y_zero_point, int qmin, int qmax) -> Tensor
 qaffine(Tensor x, int x_zero_point, Tensor multiplier, Tensor offset, Tensor shift, int y_zero_point, int qmin, int qmax) -> Tensor
 lookup(Tensor x, Tensor table) -> Tensor
+qupsample_bilinear2d(Tensor x, int[2] output_size, bool align_corners) -> Tensor
 qconcat(Tensor[] xs, int[] zero_points, Tensor multiplier, Tensor shift, int y_zero_point, int qmin, int qmax, int axis=1) -> Tensor
 run(Tensor[] inputs, Tensor model, str key) -> Tensor[]
 run_codes(Tensor[] inputs, Tensor model, str key) -> Tensor[]
