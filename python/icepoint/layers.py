@@ -59,7 +59,7 @@ def layer_of(step: Step, reader: Reader, options: Options) -> tuple[QModule, lis
     module, options = step.module, dict(options)
     if isinstance(module, WEIGHTED):
         return _weighted(step, reader, options)
-    if isinstance(module, Function) or (isinstance(module, Affine) and not module.per_channel):
+    if _begins_table(step, reader):
         return _function(step, reader, options)
     if isinstance(module, _MAPS):
         steps = [step, *_following(step, reader, _is_map)]
@@ -83,6 +83,12 @@ def _weighted(step: Step, reader: Reader, options: Options) -> tuple[QModule, li
         return QConvBNReLU(step.module, maps[0], **options), steps
     kind = {nn.Conv2d: QConv2d, nn.ConvTranspose2d: QConvTranspose2d}.get(type(step.module), QLinear)
     return kind(step.module, has_qin=False, folded=maps, **options), steps
+
+
+def _begins_table(step: Step, reader: Reader) -> bool:
+    """Whether a step is a function of one number, or a clamp in front of one."""
+    chain = [step, *_following(step, reader, is_function)] if is_function(step.module) else []
+    return any(not isinstance(s.module, _CLAMPS) for s in chain)
 
 
 def _function(step: Step, reader: Reader, options: Options) -> tuple[QModule, list[Step]]:

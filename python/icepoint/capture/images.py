@@ -52,6 +52,8 @@ def keep_images(steps: list[Step], number: Callable[[], int]) -> list[Step]:
         if isinstance(step.module, ToImage) and inputs[0] in image:
             same[step.output] = image[inputs[0]]
             continue
+        if type(step.module) is Reshape and inputs[0] in image:
+            inputs = [image[inputs[0]]]  # in the logical order both are the same
         module = step.module
         if not any(v in image for v in inputs) and not getattr(module, "spreads", False):
             module = None

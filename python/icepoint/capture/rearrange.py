@@ -35,8 +35,8 @@ class Rearrange(nn.Module):
         """Why integers cannot do it, for what simplified() did not replace."""
         after = tuple(self.positions().shape)
         if not 1 <= len(after) <= 3:
-            shape = ", ".join(map(str, after))
-            return f"it makes the shape (n, {shape}); integers have 1 to 3 dimensions behind n"
+            shape = "".join(f", {d}" for d in after) or ","
+            return f"it makes the shape (n{shape}); integers have 1 to 3 dimensions behind n"
         return (
             f"it reorders (n, {', '.join(map(str, self.before))}) into (n, {', '.join(map(str, after))}); "
             "a permutation of the channels, pixel_shuffle and pixel_unshuffle are supported"

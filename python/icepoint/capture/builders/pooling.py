@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 
 from torch import nn
@@ -76,11 +77,11 @@ def _check_values(a: Arguments) -> None:
 def mean(a: Arguments, shape: Shape) -> Built:
     if a.get("dtype") is not None:
         raise Unsupported(f"it averages in {a['dtype']}")
-    return _reduced(a, shape, "averages", lambda rows, columns: nn.AdaptiveAvgPool2d((1, columns)))
+    return _reduced(a, shape, "averages", lambda _, left: nn.AdaptiveAvgPool2d(left))
 
 
 def amax(a: Arguments, shape: Shape) -> Built:
-    return _reduced(a, shape, "takes the maximum of", lambda rows, _: nn.MaxPool2d((rows, 1)))
+    return _reduced(a, shape, "takes the maximum of", lambda window, _: nn.MaxPool2d(window))
 
 
 def max_along(a: Arguments, shape: Shape) -> Built:
@@ -88,8 +89,14 @@ def max_along(a: Arguments, shape: Shape) -> Built:
     return amax(a, shape)
 
 
-def _reduced(a: Arguments, shape: Shape, does: str, pool: object) -> Built:
-    """A pool over neighbouring dimensions: they become the height of an image."""
+def _reduced(
+    a: Arguments, shape: Shape, does: str, pool: Callable[[tuple[int, int], tuple[int, int]], nn.Module]
+) -> Built:
+    """A pool over neighbouring dimensions; pool(window, size of the result).
+
+    Height and width of an image, or the length of a sequence, as they are; others become the height of
+    an image.
+    """
     before = x_of(a).shape
     given = a.get("dim")
     given = [given] if isinstance(given, int) else given or range(1, len(before))
@@ -98,11 +105,19 @@ def _reduced(a: Arguments, shape: Shape, does: str, pool: object) -> Built:
         raise Unsupported(
             f"it {does} dimensions {axes} of {len(before)}; neighbouring ones behind the batch are supported"
         )
-    if len(before) == 4 and axes == [2, 3]:
-        global_pool = pool(before[2] * before[3], 1)
-        whole = nn.MaxPool2d(before[2:]) if isinstance(global_pool, nn.MaxPool2d) else nn.AdaptiveAvgPool2d(1)
-        return [whole, view((*before[:2], 1, 1), shape)]
+    if axes in ([2, 3], [2]) and axes[-1] == len(before) - 1:
+        kept = (*before[:2], *[1] * len(axes))
+        window = before[2:] if len(axes) == 2 else (1, before[2])
+        whole = [pool(window, (1, 1))]
+        return [
+            *(whole if len(axes) == 2 else on_image(*whole)),
+            *([] if kept == shape else [view(kept, shape)]),
+        ]
     first, last = prod(before[1 : axes[0]]), prod(before[axes[-1] + 1 :])
     rows = prod(before[axis] for axis in axes)
     n = before[0]
-    return [view(before, (n, first, rows, last)), pool(rows, last), view((n, first, 1, last), shape)]
+    return [
+        view(before, (n, first, rows, last)),
+        pool((rows, 1), (1, last)),
+        view((n, first, 1, last), shape),
+    ]

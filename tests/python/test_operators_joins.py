@@ -1,0 +1,120 @@
+"""icepoint.quantize, operator by operator: constants, sums, differences and products."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import icepoint
+from icepoint import QParam
+from operator_nets import batch, ops, refusal, through
+from strategies import bounded
+
+X = batch(4, 6, 5)
+CONV = {"conv": nn.Conv2d(4, 4, 1)}
+
+CHANNELS = torch.tensor([0.5, -1.0, 2.0, 0.25])
+
+
+@pytest.mark.parametrize("f", [
+    lambda n, x: n.conv(x) * 2 + 1, lambda n, x: (n.conv(x) - 0.5) / 4, lambda n, x: 1 - n.conv(x),
+    lambda n, x: n.conv(x) * n.c.view(1, 4, 1, 1), lambda n, x: n.conv(x) + n.c[:, None, None],
+    lambda n, x: -n.conv(x) / n.c.view(4, 1, 1) - n.c.reshape(1, -1, 1, 1),
+])  # fmt: skip
+def test_constants_fold_into_the_layer_before(f):
+    graph = through(f, X, parts={**CONV, "c": nn.Parameter(CHANNELS)})
+    assert ops(graph) == ["qconv2d"]
+    assert ops(through(lambda n, x: F.relu(f(n, x)), X, parts={**CONV, "c": nn.Parameter(CHANNELS)})) == [
+        "qconv2d"
+    ]
+
+
+@pytest.mark.parametrize("f, expected", [
+    (lambda n, x: n.conv(x * 2 + 1), ["lookup", "qconv2d"]),
+    (lambda n, x: n.conv((x - n.c.view(4, 1, 1)) / n.c.abs().view(1, 4, 1, 1)), ["qaffine", "qconv2d"]),
+    (lambda n, x: F.relu(n.c.view(4, 1, 1) * x), ["qaffine"]),
+    (lambda n, x: n.bn(x) * 3, ["qaffine"]),
+    (lambda n, x: torch.rsub(x, 2.0, alpha=0.5), ["lookup"]),
+])  # fmt: skip
+def test_normalizations_in_front_of_a_network(f, expected):
+    bn = nn.BatchNorm2d(4)
+    bn.running_mean.copy_(CHANNELS)
+    assert ops(through(f, X, parts={**CONV, "c": nn.Parameter(CHANNELS), "bn": bn})) == expected
+
+
+def test_constants_of_vectors_and_sequences():
+    parts = {"c": nn.Parameter(CHANNELS), "fc": nn.Linear(4, 4)}
+    assert ops(through(lambda n, x: n.fc(x) * n.c, batch(4), parts=parts)) == ["qlinear"]
+    assert ops(through(lambda n, x: x * n.c, batch(4), parts=parts)) == ["qaffine"]
+    assert ops(through(lambda n, x: n.fc(x) * n.c + 1, batch(6, 4), parts=parts)) == ["qlinear"]
+    assert ops(through(lambda n, x: x * n.c, batch(6, 4), parts=parts)) == ["qaffine"]
+    assert "qaffine" in ops(through(lambda n, x: x * n.c.view(4, 1), batch(4, 6), parts=parts))
+
+
+def test_constants_that_are_refused():
+    for constant, text in (
+        (torch.ones(6, 5), r"constant of shape (6, 5); a number, or one number a channel, is supported"),
+        (torch.tensor([1.0, float("inf"), 1.0, 1.0]).view(4, 1, 1), "its constant is not finite"),
+    ):
+        assert text in refusal(lambda n, x: x * n.c, X, {"c": nn.Parameter(constant)})
+    assert "(n, 1, 6, 5) to (n, 4, 6, 5)" in refusal(lambda n, x: x[:, :1] * torch.ones(4, 1, 1), X)
+    assert "not finite" in refusal(lambda n, x: x / 0, X)
+
+
+# Two computed values.
+
+JOINS = [
+    (lambda n, x: n.conv(x) + x, "qadd"), (lambda n, x: x - n.conv(x), "qadd"),
+    (lambda n, x: n.conv(x) * x, "qmul"),
+    (lambda n, x: torch.add(x, n.conv(x), alpha=-1.5), "qadd"),
+    (lambda n, x: torch.sub(x, n.conv(x), alpha=2), "qadd"),
+    (lambda n, x: n.conv(x).sub_(x), "qadd"), (lambda n, x: x * n.conv(x).mean((2, 3), keepdim=True), "qmul"),
+    (lambda n, x: n.conv(x).amax((2, 3), keepdim=True) - x, "qadd"),
+    (lambda n, x: n.conv(x).mean((2, 3), keepdim=True) + x, "qadd"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f, expected", JOINS)
+def test_joins_of_two_values(f, expected):
+    assert ops(through(f, X, parts=CONV))[-1] == expected
+
+
+def test_a_difference_by_hand():
+    """Codes of scales 1/64 and 1/32 and zero points 10 and 0, to scale 1/32: (20 - 10) / 2 - 3 = 2."""
+    a, b, y = (QParam(8) for _ in range(3))
+    for q, scale, zero_point in ((a, 2.0**-6, 10), (b, 2.0**-5, 0), (y, 2.0**-5, 100)):
+        q.scale, q.zero_point = scale, zero_point
+    layer = icepoint.QSub()
+    layer.q_out = y
+    layer.freeze(a, b)
+    codes = layer.quantize_inference(torch.tensor([[20, 11, 255]]), torch.tensor([[3, 0, 255]]))
+    assert codes.tolist() == [[102, 101, 0]]  # (1 - 0) / 2 rounds half up; 122.5 - 255 + 100 saturates
+
+
+def test_squeeze_and_excite_gates():
+    parts = {"conv": nn.Conv2d(4, 4, 1), "squeeze": nn.Conv2d(4, 4, 1)}
+
+    def block(n, x):
+        x = F.hardswish(n.conv(x))
+        return x * F.hardsigmoid(n.squeeze(F.adaptive_avg_pool2d(x, 1)))
+
+    graph = through(block, X, 28.0, parts)
+    assert ops(graph) == ["qconv2d", "lookup", "qadaptive_avg_pool2d", "qconv2d", "lookup", "qmul"]
+
+
+def test_shapes_that_do_not_join_are_refused():
+    for f in (lambda n, x: x * x.mean(1, keepdim=True), lambda n, x: x + x.mean(3, keepdim=True)):
+        text = refusal(f, X)
+        assert "it broadcasts (n, 4, 6, 5) and (n," in text and "(n, c, 1, 1)" in text
+
+
+@bounded(15)
+@given(st.integers(2, 8), st.sampled_from(("per_channel", "per_tensor_affine", "per_channel_affine")))
+def test_few_bits_give_the_same_bytes_too(bits, weights):
+    f = lambda n, x: F.silu(n.conv(x) * 2) - torch.tanh(x).clamp(-0.5, 0.5)  # noqa: E731
+    graph = through(f, X, -math.inf, CONV, num_bits=bits, weights=weights)
+    assert ops(graph) == ["qconv2d", "lookup", "lookup", "qadd"]
