@@ -14,7 +14,7 @@ import torch
 from .calibrate import batch_inputs
 from .pictures import pictures_in, read_pictures
 from .recipe import Recipe
-from .vision import pixels_to_input
+from .vision import pixels_to_input, read_image
 
 SAMPLE = 32  # images that the report measures
 BATCH = 32  # images cut from one array, or read from a folder, at a time
@@ -96,6 +96,24 @@ class Batches:
     def _pixels(self, pixels: torch.Tensor | np.ndarray) -> torch.Tensor:
         recipe = self._recipe("uint8 pixels")
         return recipe(pixels) if isinstance(pixels, torch.Tensor) else pixels_to_input(pixels, recipe)
+
+
+def first_image(
+    data: str | os.PathLike[str], recipe: Recipe | None, shape: Sequence[int] | None = None
+) -> torch.Tensor:
+    """The first image (1, ...) of a folder, or of an array's file, as an example input.
+
+    With `shape` zeros of it: for data that only becomes of this size.
+    """
+    if shape is not None:
+        return torch.zeros(1, *shape)
+    path = Path(data)
+    first = read_image(pictures_in(path)[0])[None] if path.is_dir() else _array_of(path)[:1]
+    if first.dtype != np.uint8:
+        return torch.as_tensor(first)
+    if recipe is None:
+        raise ValueError(f"{_WHO}: pictures become inputs by a recipe, found none; give mean and std")
+    return pixels_to_input(first, recipe)
 
 
 class _Cut:

@@ -23,7 +23,7 @@ def frozen_file(tmp_path_factory):
     return net.freeze(recipe=data.RECIPES["mnist"]).save(tmp_path_factory.mktemp("cli") / "Net.ice")
 
 
-@pytest.mark.parametrize("command", ["train", "bench", "inspect", "verify"])
+@pytest.mark.parametrize("command", ["train", "quantize", "evaluate", "bench", "inspect", "verify"])
 def test_help_has_an_example_and_json(command, capsys):
     with pytest.raises(SystemExit) as end:
         main([command, "--help"])

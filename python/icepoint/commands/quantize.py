@@ -1,0 +1,96 @@
+"""`python -m icepoint quantize`: from a float model and a folder of pictures to a frozen file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ..calibration_data import first_image
+from ..quantize import quantize
+from ..recipe import Recipe
+from ..report import make_report
+from ..weights import SCHEMES
+from .arguments import Arguments, Commands
+from .model_names import load_model
+
+
+def add_to(add: Commands) -> None:
+    command = add("quantize", _quantize, "turn a float model into integers, with a report, and freeze it",
+                  "torchvision:resnet18 --weights resnet18.pt --data photos/ "
+                  "--mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 --out resnet18.ice")  # fmt: skip
+    command.add_argument("model", metavar="MODEL", help="torchvision:NAME[:WEIGHTS.pt], file.py:function or "
+                         "package.module:function; the function gives an nn.Module")  # fmt: skip
+    command.add_argument("--weights", type=Path, metavar="FILE.pt", help="a state_dict for the model")
+    command.add_argument("--data", required=True, metavar="DATA", help="to calibrate on: a folder of "
+                         "pictures, or a .npy or .npz of float32 inputs or uint8 pixels")  # fmt: skip
+    command.add_argument("--input", type=_shape, metavar="C,H,W",
+                         help="the shape of one input; default: that of the first image")  # fmt: skip
+    command.add_argument(
+        "--mean", type=float, nargs="+", help="of the recipe, one a channel: how pixels become inputs"
+    )
+    command.add_argument("--std", type=float, nargs="+", help="of the recipe, one a channel")
+    command.add_argument("--divide", type=int, choices=[1, 255], default=255,
+                         help="what pixels are divided by first; default: %(default)s")  # fmt: skip
+    command.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="of the outputs, in order")
+    command.add_argument("--bits", type=int, default=8, help="of all codes, 2..8; default: %(default)s")
+    command.add_argument("--weight-bits", type=_weight_bits, action="append", metavar="[PATTERN=]BITS",
+                         help="of the weights where they differ; PATTERN matches layer names, "
+                         "as classifier.*=4; may be given several times")  # fmt: skip
+    command.add_argument("--scheme", choices=SCHEMES, default=SCHEMES[0],
+                         help="of the weights; default: %(default)s")  # fmt: skip
+    command.add_argument("--out", type=Path, metavar="FILE.ice", help="default: named after the model")
+
+
+def _quantize(args: Arguments) -> int:
+    recipe = _recipe(args)
+    model = load_model(args.model, args.weights)
+    example = first_image(args.data, recipe, args.input)
+    quantized = quantize(
+        model, example, args.data, args.bits, args.scheme, recipe, weight_bits=_bits_of(args)
+    )
+    out = args.out or Path(args.model.split(":")[1]).with_suffix(".ice")
+    report = make_report(quantized.stages, quantized.missing, quantized._sample)
+    frozen = quantized.freeze()
+    frozen.save(out)
+    size = len(frozen.file_bytes)
+    if args.json:
+        found = {"model": args.model, "out": str(out), "bytes": size, "digest": frozen.digest}
+        print(json.dumps(found | report.to_dict()))
+        return 0
+    print(report)
+    print(f"digest {frozen.digest}\nsaved  {out}, {size:,} bytes")
+    return 0
+
+
+def _recipe(args: Arguments) -> Recipe | None:
+    if args.mean is None and args.std is None:
+        if args.classes:
+            raise ValueError("--classes: they belong to a recipe; give --mean and --std too")
+        return None
+    if args.mean is None or args.std is None:
+        raise ValueError("expected both --mean and --std, or neither")
+    return Recipe(args.mean, args.std, args.classes, args.divide)
+
+
+def _bits_of(args: Arguments) -> int | dict[str, int] | None:
+    given: list[tuple[str, int]] = args.weight_bits or []
+    plain = [bits for pattern, bits in given if not pattern]
+    if len(plain) > 1 or (plain and len(given) > 1):
+        raise ValueError("--weight-bits: expected one number, or patterns alone")
+    return plain[0] if plain else dict(given) or None
+
+
+def _weight_bits(text: str) -> tuple[str, int]:
+    pattern, _, bits = text.rpartition("=")
+    if not (bits.isascii() and bits.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither BITS nor PATTERN=BITS")
+    return pattern, int(bits)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    sides: list[Any] = text.split(",")
+    if not all(side.isascii() and side.isdigit() and int(side) for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape of positive numbers, as 3,224,224")
+    return tuple(int(side) for side in sides)

@@ -1,0 +1,125 @@
+"""Accuracy of a frozen model over labelled pictures: the numbers and the digest of `icepoint eval`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .frozen import FrozenModel
+from .idx import read_idx
+from .pictures import class_pictures, read_pictures
+from .progress import progress_bar
+from .recipe import Recipe
+from .vision import pixels_to_codes
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`confusion`: int64 (classes, classes), [truth, answer]. `output_sha256`: of all output codes, in order.
+
+    The answer is the first of the greatest codes; `seconds` are those inside the model.
+    """
+
+    classes: list[str]
+    confusion: np.ndarray
+    output_sha256: str
+    seconds: float
+
+    @property
+    def images(self) -> int:
+        return int(self.confusion.sum())
+
+    @property
+    def correct(self) -> int:
+        return int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.images
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds
+
+    def mistakes(self) -> list[tuple[int, int, int]]:
+        """(truth, answer, how often), the commonest first."""
+        wrong = np.argwhere(self.confusion * (1 - np.eye(len(self.classes), dtype=np.int64)))
+        found = [(int(t), int(a), int(self.confusion[t, a])) for t, a in wrong]
+        return sorted(found, key=lambda m: (-m[2], m[0], m[1]))
+
+
+def evaluate_folder(model: FrozenModel, folder: str | os.PathLike[str], batch: int = 64) -> Evaluation:
+    """Over FOLDER/<class>/<picture>, by the model's own recipe; ValueError where it has none.
+
+    The folders are the recipe's classes, or in the order of their names the outputs. One batch of
+    pictures is in memory at a time.
+    """
+    recipe, size = _recipe(model)
+    found = class_pictures(folder, recipe.classes)
+
+    def batches() -> Iterable[tuple[np.ndarray, list[int]]]:
+        for first in range(0, len(found), batch):
+            part = found[first : first + batch]
+            yield read_pictures([path for path, _ in part], recipe, size), [label for _, label in part]
+
+    return _evaluate(model, recipe, batches(), len(found))
+
+
+def evaluate_idx(
+    model: FrozenModel, images: str | os.PathLike[str], labels: str | os.PathLike[str], batch: int = 64
+) -> Evaluation:
+    """Over the two IDX files of a data set such as MNIST, plain or .gz."""
+    recipe, size = _recipe(model)
+    pixels, truth = read_idx(images, ndim=3), read_idx(labels, ndim=1)
+    if len(pixels) != len(truth):
+        raise ValueError(f"{images} holds {len(pixels)} images, {labels} {len(truth)} labels")
+    if not len(pixels):
+        raise ValueError(f"there are no images in {images}")
+    if pixels.shape[1:] != size:
+        raise ValueError(f"{images}: pictures of {pixels.shape[1:]}, the model takes {size}")
+    parts = ((pixels[i : i + batch, ..., None], truth[i : i + batch]) for i in range(0, len(pixels), batch))
+    return _evaluate(model, recipe, parts, len(pixels))
+
+
+def _recipe(model: FrozenModel) -> tuple[Recipe, tuple[int, int]]:
+    """The model's recipe and its (height, width)."""
+    described = model.describe()
+    inputs, outputs = described["inputs"], described["outputs"]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ValueError(
+            f"the model has {len(inputs)} inputs and {len(outputs)} outputs, expected one of each"
+        )
+    if model.recipe is None:
+        raise ValueError("the model has no input recipe and takes no pictures")
+    if len(outputs[0]["shape"]) != 1:
+        raise ValueError(f"the model's output is {outputs[0]['shape']}, expected one code for each class")
+    _, height, width = inputs[0]["shape"]
+    return model.recipe, (height, width)
+
+
+def _evaluate(
+    model: FrozenModel, recipe: Recipe, batches: Iterable[tuple[np.ndarray, Sequence[int]]], total: int
+) -> Evaluation:
+    described = model.describe()
+    q, count = described["inputs"][0], described["outputs"][0]["shape"][0]
+    confusion, digest, seconds = np.zeros((count, count), np.int64), hashlib.sha256(), 0.0
+    with progress_bar("evaluating", total) as advance:
+        for pixels, truth in batches:
+            codes = pixels_to_codes(pixels, recipe, q["scale"], q["zero_point"], q["bits"])
+            x = torch.from_numpy(codes)
+            start = time.perf_counter()
+            y = model.codes(x).numpy()
+            seconds += time.perf_counter() - start
+            if max(truth) >= count:
+                raise ValueError(f"labels: {max(truth)} is not in 0..{count - 1}")
+            np.add.at(confusion, (np.asarray(truth), y.argmax(1)), 1)  # argmax: the first of equals
+            digest.update(y.tobytes())
+            advance(len(truth))
+    names = [recipe.classes[i] if i < len(recipe.classes) else str(i) for i in range(count)]
+    return Evaluation(names, confusion, digest.hexdigest(), seconds)
