@@ -14,7 +14,7 @@ Result = dict[str, Any]
 
 
 def _speedup(r: Result) -> str:
-    return f"{r['float_ms'] / r['icepoint_ms']:.2f}x{' noisy' if r['noisy'] else ''}"
+    return f"{r['float_ms'] / r['icepoint_ms']:.2f}x"
 
 
 def _sqnr(engine: str) -> Callable[[Result], str]:
@@ -41,7 +41,7 @@ _COLUMNS: Sequence[tuple[str, int, Callable[[Result], str]]] = (
     ("of float", 8, lambda r: f"{100 * r['file_bytes'] / r['float_bytes']:.1f} %"),
     ("fp32 ms", 7, lambda r: number(r["float_ms"])),
     ("ms", 6, lambda r: number(r["icepoint_ms"])),
-    ("speed-up", 12, _speedup),
+    ("speed-up", 8, _speedup),
     ("peak GB", 7, lambda r: f"{r['peak_memory'] / 1e9:.1f}"),
     ("s", 4, lambda r: f"{r['seconds']:.0f}"),
 )  # fmt: skip

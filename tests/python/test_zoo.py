@@ -12,7 +12,12 @@ from road_nets import float_bytes
 from small_model import binary
 
 SIZE = 64
-FAMILIES = {"googlenet": {"aux_logits": False, "init_weights": False}, "squeezenet1_1": {}, "densenet121": {}}
+FAMILIES = {
+    "googlenet": {"aux_logits": False, "init_weights": False},
+    "mobilenet_v3_small": {},
+    "shufflenet_v2_x0_5": {},
+    "efficientnet_b0": {},
+}
 
 
 def narrow_vgg() -> nn.Module:
