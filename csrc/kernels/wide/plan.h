@@ -9,7 +9,7 @@
 namespace icepoint::wide {
 
 /// How a packed convolution computes. `tiles` is the direct form too, with runs filled up for them.
-enum class Algorithm : uint8_t { direct, winograd, tiles };
+enum class Algorithm : uint8_t { direct, winograd, strassen, tiles };
 
 /// What every packed form begins with: how it computes, and what becomes of its accumulators.
 struct PackedForm {
@@ -53,11 +53,11 @@ struct alignas(64) Plan : PackedForm {
 };
 
 /// Part `i` of `parts` nearly equal ones of 0..n: begins here.
-inline int64_t part_begin(int64_t n, int64_t parts, int64_t i) {
+constexpr int64_t part_begin(int64_t n, int64_t parts, int64_t i) {
   return n * i / parts;
 }
 
-inline int64_t divide_up(int64_t n, int64_t by) {
+constexpr int64_t divide_up(int64_t n, int64_t by) {
   return (n + by - 1) / by;
 }
 

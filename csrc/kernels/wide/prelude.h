@@ -25,4 +25,5 @@
 #include "kernels/scratch.h"
 #include "kernels/target.h"
 #include "kernels/wide/merged_groups.h"
+#include "kernels/wide/strassen_plan.h"
 #include "kernels/wide/winograd_plan.h"

@@ -5,52 +5,11 @@
 // Included inside a target region.
 #pragma once
 
-#include "kernels/wide/accumulate.h"
+#include "kernels/wide/products16.h"
 #include "kernels/wide/winograd_pack.h"
 #include "kernels/wide/winograd_transform.h"
 
 namespace icepoint::wide {
-
-/// m (T tiles, 2 L) = u (T, steps of two channels) times w (steps, 2 L, 2). A chunk of u is 64 channels
-/// of every tile, so that the tiles of a chunk lie a constant distance apart.
-inline constexpr int64_t kWinogradChunk = 64;
-
-template <class V, int T>
-void winograd_product(const int16_t* u, int64_t chunk, int64_t steps, const int16_t* w, int64_t ahead,
-                      int32_t* m) {
-  using Reg = typename V::Reg;
-  constexpr int L = V::kLanes;
-  Reg sum[T][2];
-  unrolled<T>([&](auto t) ICEPOINT_ALWAYS_INLINE { sum[t][0] = sum[t][1] = V::zero(); });
-  for (int64_t k = 0; k < steps; k += kWinogradChunk / 2, u += chunk) {
-    const int16_t* x = u;
-    for (int64_t i = std::min(steps - k, kWinogradChunk / 2); i > 0; --i, x += 2, w += 4 * L) {
-      const Reg first = V::load(w), second = V::load(w + 2 * L);
-      for (int64_t line = 0; line < 4 * L; line += 32) __builtin_prefetch(w + ahead + line, 0, 2);
-      unrolled<T>([&](auto t) ICEPOINT_ALWAYS_INLINE {
-        int32_t two;
-        std::memcpy(&two, x + t * kWinogradChunk, sizeof(two));
-        const Reg both = V::splat32(two);
-        V::add_dot16(sum[t][0], both, first);
-        V::add_dot16(sum[t][1], both, second);
-      });
-    }
-  }
-  unrolled<T>([&](auto t) ICEPOINT_ALWAYS_INLINE {
-    V::store(m + t * 2 * L, sum[t][0]);
-    V::store(m + t * 2 * L + L, sum[t][1]);
-  });
-}
-
-template <class V>
-using WinogradCall = void (*)(const int16_t*, int64_t, int64_t, const int16_t*, int64_t, int32_t*);
-
-template <class V, int... t>
-constexpr auto winograd_table(std::integer_sequence<int, t...>) {
-  return std::array<WinogradCall<V>, sizeof...(t)>{winograd_product<V, t + 1>...};
-}
-template <class V>
-inline constexpr auto kWinograd = winograd_table<V>(std::make_integer_sequence<int, V::max_pixels(1)>{});
 
 template <class V>
 class Winograd {
@@ -62,8 +21,7 @@ class Winograd {
         sum_(plan_.residual, plan_.zero_point, plan_.lo, plan_.hi),
         down_(plan_.max_pool ? 2 : 1),
         oh_(g_.oh / down_),
-        columns_(divide_up(g_.ow, 4)),
-        chunks_(divide_up(plan_.ic, kWinogradChunk)) {}
+        columns_(divide_up(g_.ow, 4)) {}
 
   void run() {
     // Tile rows of one image after the other; the first and the last image may be cut.
@@ -81,42 +39,45 @@ class Winograd {
   // Transformed inputs of a group of tiles stay in the second cache while every panel meets them.
   static constexpr int64_t kGroupBytes = 1 << 20;
   static constexpr int64_t kMostTiles = 4 * kAtOnce;
-  static constexpr int64_t kTileBytes = kPlaces * 2 * L * static_cast<int64_t>(sizeof(int32_t));
 
   // Tiles begin..end of the image, a group at a time.
   void tiles(int64_t begin, int64_t end) {
-    const int64_t u_bytes = kPlaces * chunks_ * kWinogradChunk * static_cast<int64_t>(sizeof(int16_t));
+    const int64_t u_bytes =
+        kPlaces * divide_up(plan_.ic, kChunk16) * kChunk16 * static_cast<int64_t>(sizeof(int16_t));
     const int64_t most = std::clamp(kGroupBytes / u_bytes / kAtOnce * kAtOnce, kAtOnce, kMostTiles);
     const int64_t groups = divide_up(end - begin, most);
     const int64_t size = divide_up(end - begin, groups);
-    uint8_t* memory = thread_scratch(static_cast<size_t>(size * (u_bytes + kTileBytes)));
+    const Places16 largest(size, plan_.steps, 2 * L);
+    uint8_t* memory = thread_scratch(static_cast<size_t>(largest.bytes(kPlaces)));
     if (memory == nullptr) return one_by_one(begin, end);
-    use(memory, size);
+    use(memory, largest);
     for (int64_t i = 0; i < groups; ++i)
       group(begin + part_begin(end - begin, groups, i), begin + part_begin(end - begin, groups, i + 1));
   }
 
   // Where the system has no memory left: the same bytes, slowly.
   [[gnu::noinline]] void one_by_one(int64_t begin, int64_t end) {
-    alignas(64) uint8_t memory[kTileBytes + kPlaces * kMostWinogradChannels * sizeof(int16_t)];
-    use(memory, 1);
+    const Places16 one(1, plan_.steps, 2 * L);
+    alignas(64) uint8_t memory[Places16(1, kMostWinogradChannels / 2, 2 * L).bytes(kPlaces)];
+    use(memory, one);
     for (int64_t t = begin; t < end; ++t) group(t, t + 1);
     m_ = nullptr, u_ = nullptr;
   }
 
-  void use(uint8_t* memory, int64_t tiles) {
+  void use(uint8_t* memory, const Places16& most) {
     m_ = reinterpret_cast<int32_t*>(memory);
-    u_ = reinterpret_cast<int16_t*>(memory + tiles * kTileBytes);
+    u_ = reinterpret_cast<int16_t*>(m_ + kPlaces * most.m_step);
   }
 
   void group(int64_t begin, int64_t end) {
-    count_ = end - begin;
-    for (int64_t t = begin; t < end; ++t) transform(t, u_ + (t - begin) * kWinogradChunk);
+    lie_ = Places16(end - begin, plan_.steps, 2 * L);
+    for (int64_t t = begin; t < end; ++t) transform(t, u_ + (t - begin) * kChunk16);
     const int64_t first = a_.oc_begin / (2 * L), last = divide_up(a_.oc_end, 2 * L);
     for (int64_t p = first; p < last; ++p) {
       const uint8_t* panel =
           static_cast<const uint8_t*>(a_.packed) + sizeof(WinogradPlan) + p * plan_.panel_bytes;
-      products(reinterpret_cast<const int16_t*>(panel + sizeof(WinogradHead<V>)));
+      products16_of_places<V>(kPlaces, lie_, u_, plan_.steps,
+                              reinterpret_cast<const int16_t*>(panel + sizeof(WinogradHead<V>)), m_);
       const auto& head = *reinterpret_cast<const WinogradHead<V>*>(panel);
       for (int64_t t = begin; t < end;) {
         const int64_t run = std::min({end - t, kAtOnce, columns_ - t % columns_});
@@ -136,26 +97,10 @@ class Winograd {
       rows[i] = a_.x.at(image_, std::min(y + i, g_.oh + 1) - g_.window.padding[0], 0);
       columns[i] = (std::min(x + i, g_.ow + 1) - g_.window.padding[1]) * a_.x.pixel;
     }
-    const int64_t step = chunks_ * count_ * kWinogradChunk;
     for (int64_t c = 0; c < plan_.ic; c += 2 * L) {
-      winograd_tile<V>(rows, columns, to + c / kWinogradChunk * count_ * kWinogradChunk + c % kWinogradChunk,
-                       step);
+      winograd_tile<V>(rows, columns, to + c / kChunk16 * lie_.tiles * kChunk16 + c % kChunk16, lie_.u_step);
       for (const uint8_t*& row : rows) row += 2 * L;
     }
-  }
-
-  // Every place's product: its matrix of weights stays in the first cache while all tiles meet it.
-  void products(const int16_t* weights) const {
-    const int64_t blocks = divide_up(count_, kAtOnce), chunk = count_ * kWinogradChunk;
-    // The second block, or the only one, asks for the next place's matrix while this one is near.
-    const int64_t matrix = plan_.steps * 4 * L, asks = blocks > 1 ? 1 : 0;
-    for (int64_t place = 0; place < kPlaces; ++place, weights += matrix)
-      for (int64_t b = 0; b < blocks; ++b) {
-        const int64_t begin = part_begin(count_, blocks, b), end = part_begin(count_, blocks, b + 1);
-        kWinograd<V>[end - begin - 1](u_ + place * chunks_ * chunk + begin * kWinogradChunk, chunk,
-                                      plan_.steps, weights, b == asks ? matrix : 0,
-                                      m_ + (place * count_ + begin) * 2 * L);
-      }
   }
 
   // `run` tiles of one tile row: back to accumulators, and on to y.
@@ -164,7 +109,7 @@ class Winograd {
     alignas(64) int32_t acc[4 * kRow];
     for (int64_t t = 0; t < run; ++t)
       for (int v = 0; v < 2; ++v)
-        winograd_sums<V>(m + t * 2 * L + v * L, count_ * 2 * L, V::load(head.center + v * L),
+        winograd_sums<V>(m + t * 2 * L + v * L, lie_.m_step, V::load(head.center + v * L),
                          V::load(head.bias + v * L), acc + t * 4 * 2 * L + v * L, kRow, 2 * L);
     const int64_t y = tile / columns_ * 4, x = tile % columns_ * 4 / down_;
     const int64_t width = std::min(run * 4 / down_, g_.ow / down_ - x);
@@ -200,11 +145,11 @@ class Winograd {
   const WinogradPlan& plan_;
   const Sum<V> sum_;
   const int64_t down_, oh_;  // rows of the convolution to one of y; y's rows an image
-  const int64_t columns_, chunks_;
+  const int64_t columns_;
   int64_t image_ = 0, first_ = 0, last_ = 0;  // the rows of the convolution that this call computes
-  int64_t count_ = 0;                         // tiles of the group
-  int32_t* m_ = nullptr;                      // (36, count, 2 L)
-  int16_t* u_ = nullptr;                      // (36, chunks, count, 64)
+  Places16 lie_{0, 0, 0};                     // of the group
+  int32_t* m_ = nullptr;                      // (36, tiles, 2 L)
+  int16_t* u_ = nullptr;                      // (36, chunks, tiles, 64)
 };
 
 }  // namespace icepoint::wide
