@@ -51,6 +51,14 @@ std::string function_text(const Json& output) {
   return ", " + f["function"].get<std::string>() + axis;
 }
 
+/// "letterbox, filter opencv_linear, fill 114".
+std::string resize_text(const Json& resize) {
+  std::string text = resize["fit"].get<std::string>() + ", filter " + resize["filter"].get<std::string>();
+  if (resize.contains("fill")) text += ", fill " + count(resize["fill"]);
+  if (resize.contains("shorter_side")) text += ", shorter side " + count(resize["shorter_side"]);
+  return text;
+}
+
 void print_layers(const Json& model) {
   Table table({"layer", "op", "reads", "output", ">scale", ">zero", ">bits", ">weight bits", ">MACs",
                ">params", ">bytes", ">headroom"});
@@ -108,6 +116,7 @@ void print_facts(const Json& model, const Common& common) {
                              (recipe["channels"] == 1 ? "grey" : count(recipe["channels"]) + " channels") +
                              "; (pixel / " + count(recipe["divide"]) + " - mean) / std, mean " +
                              list_text(recipe["mean"]) + ", std " + list_text(recipe["std"])});
+    if (recipe.contains("resize")) facts.add({"pictures", "of any size: " + resize_text(recipe["resize"])});
     if (!recipe["classes"].empty()) facts.add({"classes", list_text(recipe["classes"])});
   }
   for (const auto& [key, text] : model["made_by"].items())

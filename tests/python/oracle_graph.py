@@ -38,8 +38,9 @@ def open_frozen(data: bytes) -> Frozen:
         with safe_open(path, "numpy") as file:
             metadata, names = dict(file.metadata()), file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    for key in ("graph", "made_by", "overflow_proof", "recipe", "self_check"):
-        metadata[key] = json.loads(metadata[key])
+    for key in ("graph", "made_by", "output_recipe", "overflow_proof", "recipe", "self_check"):
+        if key != "output_recipe" or key in metadata:  # the one key that may be absent
+            metadata[key] = json.loads(metadata[key])
     return Frozen(metadata, tensors)
 
 

@@ -21,7 +21,8 @@ def model(kind, tmp_path):
     function = {"function": kind, **({} if kind == "sigmoid" else {"axis": 0})}
     function |= {"keepdim": False} if kind == "argmax" else {}
     path = tmp_path / "model.ice"
-    path.write_bytes(encode(classes=[f"class {i}" for i in digits(10)], function=function))
+    resize = {"fit": "letterbox", "filter": "opencv_linear", "fill": 114}
+    path.write_bytes(encode(classes=[f"class {i}" for i in digits(10)], function=function, resize=resize))
     return path
 
 
@@ -85,6 +86,7 @@ def test_inspect_shows_the_function_and_verify_passes(model, kind):
     shape = "()" if kind == "argmax" else "(10)"
     over = "" if kind == "sigmoid" else " over axis 0"
     assert f"fc {shape}, {kind}{over}" in text, text
+    assert "of any size: letterbox, filter opencv_linear, fill 114" in text
     assert run_json("inspect", model)["outputs"][0]["function"]["function"] == kind
     assert "gives the same bytes" in run("verify", model)
     assert run_json("bench", model, "--seconds", "0.05")["runs"]

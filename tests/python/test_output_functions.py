@@ -12,6 +12,7 @@ from torch import nn
 import icepoint
 from file_writer import metadata_of, spell, with_metadata
 from icepoint import _C
+from oracle_graph import open_frozen
 from oracle_numbers import rng
 from random_graphs import random_graph, random_inputs
 from small_model import digits, encode
@@ -65,6 +66,8 @@ def test_random_graphs_with_a_function_at_each_output(seed):
     data = _C.encode(json.dumps(graph), tensors, "{}", {"t": "t"}, check, listed)
     # Another writer gives the same bytes: the key alone is new.
     assert with_metadata(plain, output_recipe=spell([f or {} for f in functions])) == data
+    assert open_frozen(data).metadata["output_recipe"] == [f or {} for f in functions]
+    assert "output_recipe" not in open_frozen(plain).metadata
 
     inputs = random_inputs(seed + 1, graph, 5)
     reals = [
@@ -233,5 +236,7 @@ def test_the_recipes_stand_in_describe_and_inspect(tmp_path, capsys):
     from icepoint.cli import main
 
     assert main(["inspect", str(tmp_path / "m.ice")]) == 0
-    assert "output     fc: softmax over axis 0" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "output     fc: softmax over axis 0\n" in shown
+    assert "pictures   of any size: crop, filter bilinear, shorter side 9\n" in shown
     assert icepoint.load(tmp_path / "m.ice").describe()["recipe"]["resize"] == resize

@@ -55,6 +55,11 @@ def _inspect(args: Arguments) -> int:
         form = f"{recipe['channels']} x {recipe['height']} x {recipe['width']}"
         mean, std = (", ".join(f"{value:.6g}" for value in recipe[key]) for key in ("mean", "std"))
         print(f"input      {form} pixels; (pixel / {recipe['divide']} - mean) / std, mean {mean}, std {std}")
+    if "resize" in recipe:
+        rest = (
+            f"{name.replace('_', ' ')} {value}" for name, value in recipe["resize"].items() if name != "fit"
+        )
+        print(f"pictures   of any size: {', '.join((recipe['resize']['fit'], *rest))}")
     if recipe.get("classes"):
         print(f"classes    {', '.join(recipe['classes'])}")
     print(f"made by    {', '.join(f'{name} {version}' for name, version in found['made_by'].items())}")
