@@ -137,9 +137,10 @@ def quantize(
 ) -> QuantizedModel:
     """A model whose layers compute with integers, calibrated and ready to freeze.
 
-    `model` is any network, in eval mode, of convolution, BatchNorm, ReLU, ReLU6, sigmoid, pooling,
-    mean over height and width, addition, multiplication, concatenation, dropout, flatten, reshape and
-    linear; branches may part and join. `example_inputs`: one float32 batch or a tuple with one;
+    `model` is any network, in eval mode, of convolutions (1-d, transposed), linear layers, BatchNorm,
+    pools and means, functions of one number, sums, products and constants, concatenation, slices,
+    shuffles of channels and pixels, views, padding and up-sampling; branches may part and join.
+    `example_inputs`: one float32 batch or a tuple with one;
     `calibration_data`: a DataLoader or any iterable of batches (n, ...), or of tuples or dicts that begin
     with the input; one tensor or array of all images; with a recipe the path of a folder of pictures.
     It goes by once, one batch in memory at a time; Ctrl-C leaves `model` as it was.

@@ -1,6 +1,8 @@
 """icepoint.quantize, operator by operator: constants, sums, differences and products."""
 
+import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from torch import nn
 
 import icepoint
 from icepoint import QParam
-from operator_nets import batch, ops, refusal, through
+from operator_nets import SEED, batch, ops, refusal, through
 from strategies import bounded
 
 X = batch(4, 6, 5)
@@ -118,3 +120,22 @@ def test_few_bits_give_the_same_bytes_too(bits, weights):
     f = lambda n, x: F.silu(n.conv(x) * 2) - torch.tanh(x).clamp(-0.5, 0.5)  # noqa: E731
     graph = through(f, X, -math.inf, CONV, num_bits=bits, weights=weights)
     assert ops(graph) == ["qconv2d", "lookup", "lookup", "qadd"]
+
+
+def test_a_model_of_functions_and_constants_travels():
+    """deepcopy, pickle and state_dict carry tables, constants and captured operators."""
+    torch.manual_seed(SEED)
+    net = nn.Sequential(
+        nn.Conv2d(4, 4, 1), nn.PReLU(4), nn.GELU(), nn.BatchNorm2d(4), nn.Upsample(scale_factor=2)
+    ).eval()
+    q = icepoint.quantize(net, X[:1], [X])
+    file = q.freeze().file_bytes
+    for copied in (copy.deepcopy(q), pickle.loads(pickle.dumps(q))):
+        assert torch.equal(copied(X), q(X)) and copied.freeze().file_bytes == file
+    again = icepoint.quantize(net, X[:1], [X * 0.1])
+    assert again.freeze().file_bytes != file
+    again.load_state_dict(q.state_dict())
+    assert torch.equal(again(X), q(X))
+    q.train()
+    q(X).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
