@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import icepoint
+from icepoint.report import Report
 
 from .. import summary, worker
 from . import onnx_peer, speed, subjects
@@ -48,10 +49,10 @@ def judge(task: dict[str, Any], step: Callable[[str], None]) -> dict[str, Any]:
     except ValueError as error:  # what could not even stay float
         found["failures"].append(str(error))
         return found
-    found["not_integer"] = [str(item) for item in quantized.missing]
-    found |= _coverage(quantized)
-    if quantized.missing:
-        found["failures"].append(f"not integer: {len(quantized.missing)} operators")
+    report = quantized.report()  # which the log gets too
+    found |= _coverage(report)
+    if report.missing:
+        found["failures"].append(f"not integer: {len(report.missing)} operators")
         return found
     step("freeze")
     frozen = quantized.freeze()
@@ -85,9 +86,9 @@ def behind(ours: float | None, theirs: float | None) -> list[str]:
     ]
 
 
-def _coverage(quantized: icepoint.QuantizedModel) -> dict[str, Any]:
-    report = quantized.report()  # which the log gets too
+def _coverage(report: Report) -> dict[str, Any]:
     return {
+        "not_integer": [str(item) for item in report.missing],
         "layers": len(report.rows),
         "integer_percent": 100.0 * sum(row.integer for row in report.rows) / len(report.rows),
         "integer_macs_percent": report.integer_macs_percent,
