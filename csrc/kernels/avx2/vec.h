@@ -88,25 +88,25 @@ struct Vec {
     std::memcpy(y + part.begin, bytes + part.begin, static_cast<size_t>(part.end - part.begin));
   }
 
-  /// acc multiplier + offset >> 32 + tail, the 64-bit sums in the even and in the odd lanes.
+  /// (acc multiplier >> 32) + offset >> tail. Products have 64 bits: of the even lanes, of the odd ones.
   struct Scale {
-    Reg even_multiplier, odd_multiplier, even_offset, odd_offset, tail;
+    Reg even_multiplier, odd_multiplier, offset, tail;
     ICEPOINT_INLINE Scale(Reg multiplier, Reg even, Reg odd, Reg shift)
         : even_multiplier(multiplier),
           odd_multiplier(_mm256_srli_epi64(multiplier, 32)),
-          even_offset(even),
-          odd_offset(odd),
+          offset(upper_halves(even, odd)),
           tail(shift) {}
   };
   static constexpr uint64_t scale_offset(uint32_t, uint64_t offset) { return offset; }
   static constexpr uint32_t scale_tail(int32_t shift) { return static_cast<uint32_t>(shift - 32); }
   static ICEPOINT_INLINE Reg requantize(Reg acc, const Scale& s) {
-    const Reg even = _mm256_add_epi64(_mm256_mul_epi32(acc, s.even_multiplier), s.even_offset);
-    const Reg odd =
-        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(acc, 32), s.odd_multiplier), s.odd_offset);
-    // The upper halves: odd lanes are in their places, even ones move down.
-    const Reg high = _mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xf5), odd, 0xaa);
-    return _mm256_srav_epi32(high, s.tail);
+    const Reg even = _mm256_mul_epi32(acc, s.even_multiplier);
+    const Reg odd = _mm256_mul_epi32(_mm256_srli_epi64(acc, 32), s.odd_multiplier);
+    return _mm256_srav_epi32(add32(upper_halves(even, odd), s.offset), s.tail);
+  }
+  /// Of 64 bits each: odd ones are in their lanes, even ones move down.
+  static ICEPOINT_INLINE Reg upper_halves(Reg even, Reg odd) {
+    return _mm256_blend_epi32(_mm256_shuffle_epi32(even, 0xf5), odd, 0xaa);
   }
 
   /// Four bytes of x in every lane, as int16: 0 and 2, 1 and 3.

@@ -84,25 +84,25 @@ struct Vec {
     _mm256_mask_storeu_epi8(y, part.mask, _mm512_extracti64x4_epi64(v, 1));
   }
 
-  /// acc multiplier + offset >> 32 + tail, the 64-bit sums in the even and in the odd lanes.
+  /// (acc multiplier >> 32) + offset >> tail. Products have 64 bits: of the even lanes, of the odd ones.
   struct Scale {
-    Reg even_multiplier, odd_multiplier, even_offset, odd_offset, tail;
+    Reg even_multiplier, odd_multiplier, offset, tail;
     ICEPOINT_INLINE Scale(Reg multiplier, Reg even, Reg odd, Reg shift)
         : even_multiplier(multiplier),
           odd_multiplier(_mm512_srli_epi64(multiplier, 32)),
-          even_offset(even),
-          odd_offset(odd),
+          offset(upper_halves(even, odd)),
           tail(shift) {}
   };
   static constexpr uint64_t scale_offset(uint32_t, uint64_t offset) { return offset; }
   static constexpr uint32_t scale_tail(int32_t shift) { return static_cast<uint32_t>(shift - 32); }
   static ICEPOINT_INLINE Reg requantize(Reg acc, const Scale& s) {
-    const Reg even = _mm512_add_epi64(_mm512_mul_epi32(acc, s.even_multiplier), s.even_offset);
-    const Reg odd =
-        _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(acc, 32), s.odd_multiplier), s.odd_offset);
-    // The upper halves: odd lanes are in their places, even ones move down.
-    const Reg high = _mm512_mask_shuffle_epi32(odd, 0x5555, even, static_cast<_MM_PERM_ENUM>(0xf5));
-    return _mm512_srav_epi32(high, s.tail);
+    const Reg even = _mm512_mul_epi32(acc, s.even_multiplier);
+    const Reg odd = _mm512_mul_epi32(_mm512_srli_epi64(acc, 32), s.odd_multiplier);
+    return _mm512_srav_epi32(add32(upper_halves(even, odd), s.offset), s.tail);
+  }
+  /// Of 64 bits each: odd ones are in their lanes, even ones move down.
+  static ICEPOINT_INLINE Reg upper_halves(Reg even, Reg odd) {
+    return _mm512_mask_shuffle_epi32(odd, 0x5555, even, static_cast<_MM_PERM_ENUM>(0xf5));
   }
 
   /// Four bytes of x in every lane.
@@ -172,8 +172,7 @@ struct Vec {
   static ICEPOINT_INLINE Reg spread(Reg v) { return _mm512_shuffle_i32x4(v, v, 0); }
   static ICEPOINT_INLINE Scale spread(const Scale& s) {
     Scale four = s;
-    for (Reg* part :
-         {&four.even_multiplier, &four.odd_multiplier, &four.even_offset, &four.odd_offset, &four.tail})
+    for (Reg* part : {&four.even_multiplier, &four.odd_multiplier, &four.offset, &four.tail})
       *part = spread(*part);
     return four;
   }

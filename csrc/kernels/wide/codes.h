@@ -52,7 +52,9 @@ class Requantize {
 
  public:
   ICEPOINT_INLINE Requantize(int32_t multiplier, int32_t shift, int32_t zero_point)
-      : scales_(all_lanes(multiplier, shift, zero_point)), scale_(scales_.load(0)), prescale_(shift < 32) {}
+      : scales_(all_lanes(multiplier, shift, zero_point)),
+        scale_(scales_.load(0)),
+        prescale_(shift < kLeastShift) {}
 
   ICEPOINT_INLINE Reg operator()(Reg acc) const {
     if (prescale_) acc = scales_.prescale(acc, 0);

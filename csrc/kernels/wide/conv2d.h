@@ -223,7 +223,7 @@ class Conv2d {
   const bool flat_;
   const int64_t rows_, width_;
   Reduction reduction_;
-  const bool plain_;  // bytes of weights to codes, without a pool or a shift below 32
+  const bool plain_;  // bytes of weights to codes, without a pool or a shift below kLeastShift
 };
 
 }  // namespace icepoint::wide

@@ -31,7 +31,7 @@ class ConvTranspose2d {
       const int64_t from = channel_ + std::min(c, n - 1);  // behind the last one nothing is stored
       scales_[c / kWidth].set(at.vector, at.lane, q, from);
       bias_[c / kWidth][at.vector][at.lane] = a.bias[from];
-      prescale_ |= q.shift[from] < 32;
+      prescale_ |= q.shift[from] < kLeastShift;
     }
   }
 

@@ -10,9 +10,10 @@ namespace icepoint::wide {
 ///
 /// With C = 2^(shift-1) + (zero_point << shift) the code is acc multiplier + C >> shift, before the clamp:
 /// abs(acc multiplier) < 2^62 and C < 2^62 + 2^53, so int64 holds it; floor(floor(t / 2^32) / 2^(shift-32))
-/// is the same shift in 32-bit lanes. Where shift < 32, k = 32 - shift, acc is first clamped to
-/// -limit - 1..limit = 2^(31-k) - 1 and multiplied by power = 2^k; then it is shifted by 32: the same
-/// codes, for a clamped acc lies far beyond 0..255.
+/// is the same shift in 32-bit lanes. From kLeastShift on the lower half of C is 0, so that it can be added
+/// behind the division by 2^32. Where the shift is smaller by k, acc is first clamped to
+/// -limit - 1..limit = 2^(31-k) - 1 and multiplied by power = 2^k: the same codes, for a clamped acc lies far
+/// beyond 0..255. A shift of 2 acts as 3: with multipliers of 2^30 and more, -1 and 1 lie beyond there too.
 template <class V, int kVectors>
 struct alignas(64) Scales {
   static constexpr int L = V::kLanes;
@@ -23,7 +24,7 @@ struct alignas(64) Scales {
 
   /// Channel `c` of `q` goes to one lane.
   void set(int vector, int lane, const Requant& q, int64_t c) {
-    const int32_t k = std::max(32 - q.shift[c], 0), shift = q.shift[c] + k;
+    const int32_t k = std::clamp(kLeastShift - q.shift[c], 0, 30), shift = std::max(q.shift[c], kLeastShift);
     const int at = vector * L + lane;
     multiplier[at] = static_cast<uint32_t>(q.multiplier[c]);
     const uint64_t offset = (uint64_t{1} << (shift - 1)) + (static_cast<uint64_t>(q.zero_point) << shift);
@@ -38,7 +39,7 @@ struct alignas(64) Scales {
             V::load(tail + vector * L)};
   }
 
-  /// acc made ready for shifts of 32 and more: a step that is left out where no shift is smaller.
+  /// acc made ready for shifts of kLeastShift and more: a step that is left out where no shift is smaller.
   ICEPOINT_INLINE typename V::Reg prescale(typename V::Reg acc, int vector) const {
     const auto most = V::load(limit + vector * L), least = V::sub32(V::splat32(-1), most);
     return V::mul32(V::max32(V::min32(acc, most), least), V::load(power + vector * L));
@@ -101,7 +102,7 @@ struct PairBlock {
   const uint8_t* residual;  // where there is one, as y
   int64_t residual_pixel;   // bytes
   int begin, end;           // channels of the pair that are written
-  bool prescale;            // some shift of the layer is below 32
+  bool prescale;            // some shift of the layer is below kLeastShift
   int32_t lo, hi;           // of y
 };
 

@@ -82,7 +82,7 @@ class NarrowLayout {
     header_.has_requant = s.requant != nullptr;
     if (s.requant != nullptr) {
       header_.zero_point = s.requant->zero_point, header_.lo = s.requant->lo, header_.hi = s.requant->hi;
-      for (int64_t c = 0; c < s.g.oc; ++c) header_.prescale |= s.requant->shift[c] < 32;
+      for (int64_t c = 0; c < s.g.oc; ++c) header_.prescale |= s.requant->shift[c] < kLeastShift;
     }
     header_.has_residual = s.residual != nullptr;
     header_.residual.shift = 1;  // a shift that Sum can be made of, though nothing is added

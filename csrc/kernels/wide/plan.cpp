@@ -16,8 +16,8 @@ PackedForm::PackedForm(Algorithm a, const Conv2dSpec& spec)
       zero_point(codes ? spec.requant->zero_point : 0),
       residual(has_residual ? *spec.residual : Residual{0, 0, 0, 1, 0, 0, 0}) {
   if (codes)
-    prescale =
-        std::any_of(spec.requant->shift, spec.requant->shift + spec.g.oc, [](int32_t s) { return s < 32; });
+    prescale = std::any_of(spec.requant->shift, spec.requant->shift + spec.g.oc,
+                           [](int32_t s) { return s < kLeastShift; });
 }
 
 Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)

@@ -11,6 +11,9 @@ namespace icepoint::wide {
 /// How a packed convolution computes. `tiles` is the direct form too, with runs filled up for them.
 enum class Algorithm : uint8_t { direct, winograd, strassen, tiles };
 
+/// Shifts of a requantization that need no step before the multiplication (Scales, in epilogue.h).
+inline constexpr int32_t kLeastShift = 33;
+
 /// What every packed form begins with: how it computes, and what becomes of its accumulators.
 struct PackedForm {
   Algorithm algorithm;
