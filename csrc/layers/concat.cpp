@@ -17,6 +17,7 @@ class QConcatLayer final : public Layer {
     Extent x;
     int64_t first;               // of the axis, in y
     std::vector<uint8_t> table;  // empty: the bytes move unchanged
+    bool moved = false;          // they lie in y already
   };
 
   QConcatLayer(const Kernels& kernels, std::vector<Part> parts, int axis, int64_t h)
@@ -34,9 +35,10 @@ class QConcatLayer final : public Layer {
         continue;
       }
       for (size_t i = 0; i < parts_.size(); ++i)
-        move_row(i, xs[i], image, row,
-                 y.at(image, row, axis_ == 1 ? parts_[i].first : 0) + (axis_ == 2 ? parts_[i].first : 0),
-                 y.pixel);
+        if (!parts_[i].moved)
+          move_row(i, xs[i], image, row,
+                   y.at(image, row, axis_ == 1 ? parts_[i].first : 0) + (axis_ == 2 ? parts_[i].first : 0),
+                   y.pixel);
     }
   }
 
@@ -84,12 +86,14 @@ class QConcatLayer final : public Layer {
 
 LayerPtr make_qconcat(const Kernels& kernels, std::span<const Extent> xs, int axis,
                       std::span<const int32_t> zero_points, std::span<const int32_t> multiplier,
-                      std::span<const int32_t> shift, const std::vector<bool>& identity, OutputRange out) {
+                      std::span<const int32_t> shift, const std::vector<bool>& identity, OutputRange out,
+                      const std::vector<bool>& moved) {
   assert(!xs.empty() && axis >= 0 && axis <= 2 && identity.size() == xs.size());
+  assert(moved.empty() || (axis == 2 && moved.size() == xs.size()));
   std::vector<QConcatLayer::Part> parts;
   int64_t first = 0;
   for (size_t i = 0; i < xs.size(); ++i) {
-    QConcatLayer::Part part{.x = xs[i], .first = first, .table = {}};
+    QConcatLayer::Part part{.x = xs[i], .first = first, .table = {}, .moved = !moved.empty() && moved[i]};
     if (!identity[i]) {
       part.table.resize(256);
       for (int32_t code = 0; code < 256; ++code)

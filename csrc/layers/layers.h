@@ -89,10 +89,12 @@ LayerPtr make_lookup(const Kernels&, Extent x, std::span<const uint8_t> table);
 LayerPtr make_clamp(const Kernels&, Extent x, int32_t lo, int32_t hi);
 
 /// Joins along one storage axis (0 h, 1 w, 2 c). Input i goes through
-/// Q(x - zero_points[i]) with multiplier[i], shift[i]; where identity[i], its bytes move unchanged.
+/// Q(x - zero_points[i]) with multiplier[i], shift[i]; where identity[i], its bytes move unchanged. Along c:
+/// where moved[i], they lie in y already.
 LayerPtr make_qconcat(const Kernels&, std::span<const Extent> xs, int axis,
                       std::span<const int32_t> zero_points, std::span<const int32_t> multiplier,
-                      std::span<const int32_t> shift, const std::vector<bool>& identity, OutputRange);
+                      std::span<const int32_t> shift, const std::vector<bool>& identity, OutputRange,
+                      const std::vector<bool>& moved = {});
 
 /// Byte moves: y[h][w][c] = x[rows[h]][cols[w]][channels[c]], or `value` where an index is -1.
 /// Slice, permute of channels, pad (all modes) and nearest up-sampling are this with their maps.

@@ -39,6 +39,9 @@ class Finder {
     f_.flattened.assign(values, Extent{0, 0, 0});
     f_.halo.resize(values);
     f_.writer.assign(values, -1);
+    f_.inside.assign(values, -1);
+    f_.channel.assign(values, 0);
+    f_.moved.resize(nodes);
     last_.assign(values, -1);
     readers_.resize(values);
     only_linear_.assign(values, true);

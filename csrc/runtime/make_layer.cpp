@@ -106,7 +106,7 @@ class Maker {
       identity.push_back(moves && !narrowed);
     }
     return make_qconcat(k_, extents, storage_axis(op.axis, y_.shape.size()), zero_points, multiplier, shift,
-                        identity, out());
+                        identity, out(), plan_.moved[index_]);
   }
   LayerPtr operator()(const Slice& op) const {
     MoveMaps maps = identity_maps();

@@ -31,8 +31,9 @@ struct Plan {
   std::vector<Extent> flattened;  // of a value whose bytes still lie as the map of this extent; else empty
   std::vector<int64_t> host;   // the node that does a node's work: itself, another one, or -1: nothing to do
   std::vector<int64_t> guest;  // of a convolution: the qadd or qmax_pool2d in its epilogue, or -1
-  std::vector<int64_t> narrows;  // of a fused clamp: the node whose range it narrows, or -1
-  int64_t arena_bytes = 0;       // peak activation memory of one image
+  std::vector<int64_t> narrows;          // of a fused clamp: the node whose range it narrows, or -1
+  std::vector<std::vector<bool>> moved;  // of a concatenation: the inputs that lie in the result, or empty
+  int64_t arena_bytes = 0;               // peak activation memory of one image
 
   bool runs(int64_t node) const { return host[node] == node; }
 };
@@ -44,7 +45,9 @@ inline constexpr int64_t kMaxArenaBytes = int64_t{1} << 30;
 ///
 /// Fused where it is an identity: a clamp into the requantization before it; a residual add and a 2x2 max
 /// pool into the epilogue of a convolution that nothing else reads; a flatten into the order of the weights
-/// behind it. With `keep_all` every value stays visible and as it is.
+/// behind it. Inputs of a concatenation of channels whose bytes would only move are written where the result
+/// lies, unless the buffers that wait for their parts would take a quarter more memory. With `keep_all` every
+/// value stays visible and as it is.
 Plan make_plan(const Graph&, const Proof&, bool keep_all = false);
 
 }  // namespace icepoint
