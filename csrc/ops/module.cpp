@@ -44,5 +44,6 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   model_file_error.attr("__doc__") = "A frozen file is malformed, was changed, or is from a newer icepoint.";
   icepoint::ops::bind_numbers(m);
   icepoint::ops::bind_files(m);
+  icepoint::ops::bind_images(m);
   icepoint::ops::bind_model(m);
 }

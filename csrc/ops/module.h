@@ -1,7 +1,11 @@
 // The parts of the Python module icepoint._C, one function each.
 #pragma once
 
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+
+#include <string>
+#include <vector>
 
 #include "ops/model_cache.h"
 
@@ -9,11 +13,25 @@ namespace icepoint::ops {
 
 void bind_numbers(pybind11::module_& m);  // scalars of docs/numerics.md, threads, instruction sets
 void bind_files(pybind11::module_& m);    // encode, save, load, digest
+void bind_images(pybind11::module_& m);   // pictures to the model's pixels
 void bind_model(pybind11::module_& m);    // class Model
 
 /// A function run(x) of plain float32 tensors, that returns None where the operator has to be asked: other
 /// dtypes, shapes, devices, gradients, torch's modes. `torch` is the module. Throws std::invalid_argument
 /// where the model has not one input and one output.
 pybind11::object make_runner(const ModelPtr& model, const pybind11::object& torch);
+
+/// Input codes (n, channels, height, width) of uint8 pixels (n, h, w, c), by the recipe in the file.
+pybind11::array picture_codes(const Model& model, const pybind11::array& pixels);
+
+/// [[(class, index, probability or None)]] of codes (n, classes), the `top` largest of each sample.
+pybind11::list answers(const Model& model, const pybind11::array& codes, int64_t top);
+
+/// The table that `icepoint run --no-latency` prints of them.
+std::string answers_text(const Model& model, const std::vector<std::string>& names,
+                         const pybind11::array& codes, int64_t top);
+
+/// uint8 (n, h, w) of codes (n, classes, h, w): the class of each pixel.
+pybind11::array class_maps(const Model& model, const pybind11::array& codes);
 
 }  // namespace icepoint::ops

@@ -87,6 +87,13 @@ class PyModel {
   std::string describe() const { return describe_json(*model_); }
   py::object runner(const py::object& torch) const { return make_runner(model_, torch); }
 
+  py::array picture_codes(const py::array& pixels) const { return ops::picture_codes(*model_, pixels); }
+  py::list answers(const py::array& codes, int64_t top) const { return ops::answers(*model_, codes, top); }
+  std::string answers_text(const std::vector<std::string>& names, const py::array& codes, int64_t top) const {
+    return ops::answers_text(*model_, names, codes, top);
+  }
+  py::array class_maps(const py::array& codes) const { return ops::class_maps(*model_, codes); }
+
  private:
   const ModelFile& file() const { return model_->file(); }
 
@@ -157,6 +164,14 @@ void bind_model(py::module_& m) {
            "[(name, uint8 codes (n, ...))] of every value, the inputs first, computed without fusions.")
       .def("runner", &PyModel::runner, py::arg("torch"),
            "run(x): a plain float32 tensor to another, or None where the operator has to be asked.")
+      .def("picture_codes", &PyModel::picture_codes, py::arg("pixels"),
+           "uint8 pixels (n, h, w, c) to input codes (n, channels, height, width), by the file's recipe.")
+      .def("answers", &PyModel::answers, py::arg("codes"), py::arg("top"),
+           "[[(class, index, probability or None)]] of codes (n, classes), the `top` largest of each.")
+      .def("answers_text", &PyModel::answers_text, py::arg("names"), py::arg("codes"), py::arg("top"),
+           "The table that `icepoint run --no-latency` prints of samples with these names (bytes).")
+      .def("class_maps", &PyModel::class_maps, py::arg("codes"),
+           "uint8 (n, h, w) of codes (n, classes, h, w): the class of each pixel.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
       .def("run", &PyModel::run<float>, py::arg("inputs"),
            "float32 (n, ...) in and out, behind the output functions: argmax gives its indices in float32.");

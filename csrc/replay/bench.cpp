@@ -11,6 +11,7 @@
 #include "replay/resident.h"
 #include "replay/session.h"
 #include "replay/text.h"
+#include "runtime/table.h"
 #include "runtime/threads.h"
 
 namespace icepoint {

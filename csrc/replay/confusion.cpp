@@ -6,7 +6,7 @@
 #include <ostream>
 #include <tuple>
 
-#include "replay/text.h"
+#include "runtime/table.h"
 
 namespace icepoint {
 

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "core/check.h"
 #include "replay/idx.h"
@@ -45,14 +46,13 @@ class ClassFolders : public Dataset {
   void codes(int64_t begin, int64_t n, uint8_t* to) const override {
     for (int64_t i = begin; i < begin + n; ++i) {
       const std::string& path = pictures_[static_cast<size_t>(i)].path;
-      const Image image = read_image(path);
-      std::vector<uint8_t> codes;
+      Image image = read_image(path);
       try {
-        append_codes(image, session_, codes);
+        session_.pictures().codes(std::move(image), to);
       } catch (const std::invalid_argument& e) {
         fail(path, ": ", e.what());
       }
-      to = std::copy(codes.begin(), codes.end(), to);
+      to += session_.pictures().count();
     }
   }
   int64_t label(int64_t i) const override { return pictures_[static_cast<size_t>(i)].label; }
@@ -105,7 +105,7 @@ std::unique_ptr<const Dataset> open_idx_pair(const std::string& images, const st
 }
 
 std::unique_ptr<const Dataset> open_class_folders(const std::string& folder, const Session& session) {
-  session.pixels();
+  session.pictures();  // says at once that a model without recipe takes no pictures
   std::vector<Picture> pictures;
   int64_t position = 0;
   for (const fs::path& entry : sorted_entries(folder)) {

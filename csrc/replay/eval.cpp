@@ -7,12 +7,13 @@
 
 #include "core/check.h"
 #include "format/digest.h"
-#include "replay/classify.h"
 #include "replay/commands.h"
 #include "replay/confusion.h"
 #include "replay/dataset.h"
 #include "replay/progress.h"
 #include "replay/text.h"
+#include "runtime/answers.h"
+#include "runtime/table.h"
 #include "runtime/threads.h"
 
 namespace icepoint {

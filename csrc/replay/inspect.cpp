@@ -7,6 +7,7 @@
 #include "replay/session.h"
 #include "replay/text.h"
 #include "runtime/describe.h"
+#include "runtime/table.h"
 
 namespace icepoint {
 namespace {

@@ -9,7 +9,7 @@
 #include "format/layout.h"
 #include "kernels/select.h"
 #include "replay/commands.h"
-#include "replay/text.h"
+#include "runtime/table.h"
 
 namespace icepoint {
 namespace {

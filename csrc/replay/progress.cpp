@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "replay/text.h"
+#include "runtime/table.h"
 
 namespace icepoint {
 

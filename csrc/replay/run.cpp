@@ -8,11 +8,13 @@
 #include "core/check.h"
 #include "format/digest.h"
 #include "format/writer.h"
-#include "replay/classify.h"
 #include "replay/commands.h"
+#include "replay/maps.h"
 #include "replay/npy.h"
 #include "replay/samples.h"
 #include "replay/text.h"
+#include "runtime/answers.h"
+#include "runtime/table.h"
 #include "runtime/threads.h"
 
 namespace icepoint {
@@ -21,8 +23,9 @@ namespace {
 struct Options {
   Common common;
   std::vector<std::string> inputs;
-  std::string output, raw;
+  std::string output, raw, map;
   int64_t top = 1, batch = 64;
+  bool no_latency = false;
 };
 
 /// The samples of all files, one after the other.
@@ -30,9 +33,11 @@ struct Results {
   std::vector<std::string> names;  // "digit.png", "batch.npy[3]"
   std::vector<uint8_t> codes;      // (n, ...)
   std::vector<double> seconds;     // of one sample: its batch's time over the batch's size
+  std::vector<std::string> maps;   // files of --map, else empty
 };
 
-void run_file(const std::string& path, const Session& session, int64_t batch, Results& results) {
+void run_file(const std::string& path, const Session& session, int64_t batch, const MapWriter* maps,
+              Results& results) {
   const Samples samples = read_samples(path, session);
   const auto before = std::ssize(results.names);
   results.codes.resize(session.output_bytes(before + samples.n));
@@ -46,6 +51,8 @@ void run_file(const std::string& path, const Session& session, int64_t batch, Re
       results.seconds.push_back(took.count() / static_cast<double>(n));
     }
   }
+  for (int64_t i = 0; maps && i < samples.n; ++i)
+    results.maps.push_back(maps->write(path, i, samples.n, &results.codes[session.output_bytes(before + i)]));
 }
 
 void write_outputs(const Options& options, const Session& session, const Results& results) {
@@ -69,21 +76,20 @@ std::vector<Answer> answers_of(const Options& options, const Session& session, c
 }
 
 void print_table(const Options& options, const Session& session, const Results& results) {
-  const bool classifies = session.output(0).shape.size() == 1;
-  Table table(classifies ? std::vector<std::string>{"input", "class", ">probability", ">latency"}
-                         : std::vector<std::string>{"input", "output", ">latency"});
+  std::vector<std::string> latency;
+  if (!options.no_latency)
+    for (const double seconds : results.seconds) latency.push_back(decimal(seconds * 1e6, 1) + " us");
+  if (classifies(session.file()))
+    return print_answers(std::cout, session.file(), results.names, results.codes, options.top, latency);
+  std::vector<std::string> titles{"input", "output"};
+  if (!results.maps.empty()) titles.push_back("map");
+  if (!latency.empty()) titles.push_back(">latency");
+  Table table(titles);
   for (size_t i = 0; i < results.names.size(); ++i) {
-    const std::string latency = decimal(results.seconds[i] * 1e6, 1) + " us";
-    if (!classifies) {
-      table.add({results.names[i], to_string(session.output(0).shape), latency});
-      continue;
-    }
-    bool first = true;
-    for (const Answer& a : answers_of(options, session, results, i)) {
-      table.add({first ? results.names[i] : "", session.class_name(a.index),
-                 a.probability ? decimal(*a.probability * 100, 2) + " %" : "", first ? latency : ""});
-      first = false;
-    }
+    std::vector<std::string> row{results.names[i], to_string(session.output(0).shape)};
+    if (!results.maps.empty()) row.push_back(results.maps[i]);
+    if (!latency.empty()) row.push_back(latency[i]);
+    table.add(std::move(row));
   }
   table.print(std::cout);
 }
@@ -91,8 +97,10 @@ void print_table(const Options& options, const Session& session, const Results& 
 void print_results(const Options& options, const Session& session, const Results& results) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (size_t i = 0; i < results.names.size(); ++i) {
-    nlohmann::ordered_json one{{"input", results.names[i]}, {"latency_us", results.seconds[i] * 1e6}};
-    if (session.output(0).shape.size() == 1)
+    nlohmann::ordered_json one{{"input", results.names[i]}};
+    if (!options.no_latency) one["latency_us"] = results.seconds[i] * 1e6;
+    if (!results.maps.empty()) one["map"] = results.maps[i];
+    if (classifies(session.file()))
       for (const Answer& a : answers_of(options, session, results, i)) {
         nlohmann::ordered_json answer{{"class", session.class_name(a.index)}, {"index", a.index}};
         if (a.probability) answer["probability"] = *a.probability;
@@ -111,9 +119,15 @@ void print_results(const Options& options, const Session& session, const Results
 
 void run(const Options& options) {
   const Session session(options.common);
-  session.require_single("run");
+  const bool maps = !options.map.empty();
+  if (maps && options.output.empty() && options.raw.empty())
+    session.require_one_input("run");  // the map is output 0's, whatever else there is
+  else
+    session.require_single("run");
+  const MapWriter writer(options.map, options.inputs, session);
   Results results;
-  for (const std::string& path : options.inputs) run_file(path, session, options.batch, results);
+  for (const std::string& path : options.inputs)
+    run_file(path, session, options.batch, maps ? &writer : nullptr, results);
   write_outputs(options, session, results);
   if (options.common.json)
     print_results(options, session, results);
@@ -142,6 +156,13 @@ void add_run(CLI::App& app) {
   command->add_option("--output", options->output, "Write all outputs, float32 (n, ...)")
       ->type_name("OUT.npy");
   command->add_option("--raw", options->raw, "Write all output codes, uint8 (n, ...)")->type_name("OUT.npy");
+  command
+      ->add_option(
+          "--map", options->map,
+          "Write the class of each pixel as a palette PNG, for a model\nthat gives maps; a folder for "
+          "several pictures")
+      ->type_name("OUT.png");
+  command->add_flag("--no-latency", options->no_latency, "Leave out what differs from run to run");
   command->footer(
       "Example:\n  icepoint run model.ice digit.png t10k-images-idx3-ubyte.gz --top 3 --raw codes.npy");
   command->callback([options] { run(*options); });

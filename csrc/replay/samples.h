@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "image/pixels.h"
 #include "replay/session.h"
 
 namespace icepoint {
@@ -18,19 +17,16 @@ struct Samples {
 };
 
 /// Reads a PNG, JPEG, .npy, .pt or IDX file. Pictures and uint8 arrays are pixels and go through the
-/// recipe: .npy and IDX as (h, w), (h, w, c), (n, h, w) or (n, h, w, c), .pt in torch's order (h, w),
-/// (c, h, w), (n, h, w) or (n, c, h, w); grey and RGB become what the recipe asks for. float32 arrays
-/// are ready inputs, of the model's input shape with or without a batch before it.
-/// Throws std::invalid_argument, opened by `path`.
+/// recipe, resize included: .npy and IDX as (h, w), (h, w, c), (n, h, w) or (n, h, w, c), .pt in torch's
+/// order (h, w), (c, h, w), (n, h, w) or (n, c, h, w); grey and RGB become what the recipe asks for. float32
+/// arrays are ready inputs, of the model's input shape with or without a batch before it. Throws
+/// std::invalid_argument, opened by `path`.
 Samples read_samples(const std::string& path, const Session&);
-
-/// Codes (c, h, w) of an upright picture; its size has to be the recipe's.
-void append_codes(const Image&, const Session&, std::vector<uint8_t>& codes);
 
 /// Codes (n, c, h, w) of uint8 pixels whose shape is one of the above.
 Samples pixel_samples(const Tensor& pixels, bool channels_first, const Session&);
 
-/// Runs samples begin..begin + n and writes their output codes (n, ...).
+/// Runs samples begin..begin + n and writes the codes (n, ...) of output 0; other outputs are dropped.
 void run_samples(const Session&, const Samples&, int64_t begin, int64_t n, uint8_t* codes);
 
 }  // namespace icepoint

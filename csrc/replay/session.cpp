@@ -6,6 +6,7 @@
 #include "core/check.h"
 #include "format/reader.h"
 #include "kernels/select.h"
+#include "runtime/answers.h"
 #include "runtime/threads.h"
 
 namespace icepoint {
@@ -29,8 +30,7 @@ const Kernels& Common::apply() const {
 
 Session::Session(const Common& common, Model::Keep keep)
     : model_(std::make_shared<ModelFile>(load_model(common.model)), common.apply(), keep) {
-  const Recipe& r = recipe();
-  if (r.channels > 0) pixels_.emplace(r.divide, r.mean, r.std, file().graph.inputs.at(0).q);
+  if (recipe().channels > 0) pictures_.emplace(file());
 }
 
 const ValueInfo& Session::output(size_t i) const {
@@ -52,21 +52,24 @@ size_t Session::output_bytes(int64_t n) const {
   return static_cast<size_t>(n * each);
 }
 
+void Session::require_one_input(const std::string& who) const {
+  const size_t inputs = file().graph.inputs.size();
+  require(inputs == 1, who, ": the model has ", inputs, " inputs, expected one");
+}
+
 void Session::require_single(const std::string& who) const {
   const Graph& g = file().graph;
   require(g.inputs.size() == 1 && g.outputs.size() == 1, who, ": the model has ", g.inputs.size(),
           " inputs and ", g.outputs.size(), " outputs, expected one of each");
 }
 
-const PixelTable& Session::pixels() const {
-  require(pixels_.has_value(),
-          "the model has no input recipe and takes no pictures; give it float32 in a .npy or .pt file");
-  return *pixels_;
+const PictureInput& Session::pictures() const {
+  if (!pictures_) PictureInput{file()};  // which throws, and says why
+  return *pictures_;
 }
 
 std::string Session::class_name(int64_t i) const {
-  const auto& names = recipe().classes;
-  return static_cast<size_t>(i) < names.size() ? names[static_cast<size_t>(i)] : std::to_string(i);
+  return icepoint::class_name(recipe(), i);
 }
 
 }  // namespace icepoint

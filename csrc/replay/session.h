@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "image/recipe_table.h"
 #include "runtime/model.h"
+#include "runtime/picture_input.h"
 
 namespace CLI {
 class App;
@@ -41,16 +41,17 @@ class Session {
   std::vector<float> reals(const uint8_t* codes, int64_t n) const;
   /// Bytes of n samples' codes of output 0; throws above 2^32 rather than filling the memory.
   size_t output_bytes(int64_t n) const;
-  /// Requires one input and one output, as samples from files have: `who` opens the message.
+  /// Requires one input, as samples from files have, and one output: `who` opens the message.
+  void require_one_input(const std::string& who) const;
   void require_single(const std::string& who) const;
-  /// The table from pixels to codes; throws where the model has no image input.
-  const PixelTable& pixels() const;
+  /// From pictures to codes; throws where the model has no image input.
+  const PictureInput& pictures() const;
   /// Name of class i: from the recipe, else the number.
   std::string class_name(int64_t i) const;
 
  private:
   Model model_;
-  std::optional<PixelTable> pixels_;
+  std::optional<PictureInput> pictures_;
 };
 
 }  // namespace icepoint

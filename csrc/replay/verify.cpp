@@ -9,6 +9,7 @@
 #include "replay/commands.h"
 #include "replay/session.h"
 #include "replay/text.h"
+#include "runtime/table.h"
 #include "runtime/threads.h"
 
 namespace icepoint {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,14 @@ class Batches:
             raise ValueError(
                 f"{_WHO}: {what} become inputs by a recipe, found none; give recipe=Recipe(mean, std)"
             )
-        return self.recipe
+        return replace(self.recipe, size=tuple(self.examples[0].shape[-2:]))
 
     def _pictures(self, paths: Sequence[Path]) -> torch.Tensor:
-        recipe, example = self._recipe("pictures"), self.examples[0]
-        return pixels_to_input(read_pictures(paths, recipe, tuple(example.shape[-2:])), recipe)
+        recipe = self._recipe("pictures")
+        return pixels_to_input(read_pictures(paths, recipe, recipe.size), recipe)
 
     def _pixels(self, pixels: torch.Tensor | np.ndarray) -> torch.Tensor:
-        recipe = self._recipe("uint8 pixels")
-        return recipe(pixels) if isinstance(pixels, torch.Tensor) else pixels_to_input(pixels, recipe)
+        return self._recipe("uint8 pixels")(pixels)
 
 
 def first_image(

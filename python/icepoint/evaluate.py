@@ -13,10 +13,9 @@ import torch
 
 from .frozen import FrozenModel
 from .idx import read_idx
-from .pictures import class_pictures, read_pictures
+from .pictures import class_pictures, picture_codes
 from .progress import progress_bar
 from .recipe import Recipe
-from .vision import pixels_to_codes
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,13 @@ def evaluate_folder(model: FrozenModel, folder: str | os.PathLike[str], batch: i
     The folders are the recipe's classes, or in the order of their names the outputs. One batch of
     pictures is in memory at a time.
     """
-    recipe, size = _recipe(model)
+    recipe = _recipe(model)
     found = class_pictures(folder, recipe.classes)
 
     def batches() -> Iterable[tuple[np.ndarray, list[int]]]:
         for first in range(0, len(found), batch):
             part = found[first : first + batch]
-            yield read_pictures([path for path, _ in part], recipe, size), [label for _, label in part]
+            yield picture_codes(model._native(), [path for path, _ in part]), [label for _, label in part]
 
     return _evaluate(model, recipe, batches(), len(found))
 
@@ -75,20 +74,23 @@ def evaluate_idx(
     model: FrozenModel, images: str | os.PathLike[str], labels: str | os.PathLike[str], batch: int = 64
 ) -> Evaluation:
     """Over the two IDX files of a data set such as MNIST, plain or .gz."""
-    recipe, size = _recipe(model)
+    recipe = _recipe(model)
     pixels, truth = read_idx(images, ndim=3), read_idx(labels, ndim=1)
     if len(pixels) != len(truth):
         raise ValueError(f"{images} holds {len(pixels)} images, {labels} {len(truth)} labels")
     if not len(pixels):
         raise ValueError(f"there are no images in {images}")
-    if pixels.shape[1:] != size:
-        raise ValueError(f"{images}: pictures of {pixels.shape[1:]}, the model takes {size}")
-    parts = ((pixels[i : i + batch, ..., None], truth[i : i + batch]) for i in range(0, len(pixels), batch))
-    return _evaluate(model, recipe, parts, len(pixels))
+
+    def batches() -> Iterable[tuple[np.ndarray, np.ndarray]]:
+        for first in range(0, len(pixels), batch):
+            part = slice(first, first + batch)
+            yield model._native().picture_codes(pixels[part, ..., None]), truth[part]
+
+    return _evaluate(model, recipe, batches(), len(pixels))
 
 
-def _recipe(model: FrozenModel) -> tuple[Recipe, tuple[int, int]]:
-    """The model's recipe and its (height, width)."""
+def _recipe(model: FrozenModel) -> Recipe:
+    """The recipe of a model that gives one number a class."""
     described = model.describe()
     inputs, outputs = described["inputs"], described["outputs"]
     if len(inputs) != 1 or len(outputs) != 1:
@@ -99,19 +101,16 @@ def _recipe(model: FrozenModel) -> tuple[Recipe, tuple[int, int]]:
         raise ValueError("the model has no input recipe and takes no pictures")
     if len(outputs[0]["shape"]) != 1:
         raise ValueError(f"the model's output is {outputs[0]['shape']}, expected one code for each class")
-    _, height, width = inputs[0]["shape"]
-    return model.recipe, (height, width)
+    return model.recipe
 
 
 def _evaluate(
     model: FrozenModel, recipe: Recipe, batches: Iterable[tuple[np.ndarray, Sequence[int]]], total: int
 ) -> Evaluation:
-    described = model.describe()
-    q, count = described["inputs"][0], described["outputs"][0]["shape"][0]
+    count = model.describe()["outputs"][0]["shape"][0]
     confusion, digest, seconds = np.zeros((count, count), np.int64), hashlib.sha256(), 0.0
     with progress_bar("evaluating", total) as advance:
-        for pixels, truth in batches:
-            codes = pixels_to_codes(pixels, recipe, q["scale"], q["zero_point"], q["bits"])
+        for codes, truth in batches:
             x = torch.from_numpy(codes)
             start = time.perf_counter()
             y = model.codes(x).numpy()

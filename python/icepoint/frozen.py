@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ from torch.nn.modules.module import _global_forward_hooks as _global_hooks
 from torch.nn.modules.module import _global_forward_pre_hooks as _global_pre_hooks
 
 from . import _C
-from .packed_codes import unpack
+from .answers import Answers, class_map, classify
+from .integers import layer_integers
 from .recipe import Recipe
+from .vision import Picture
 
 ModelFileError = _C.ModelFileError
 _is_compiling = torch.compiler.is_compiling
@@ -105,6 +107,27 @@ class FrozenModel(nn.Module):
             found.append(x)
         return found
 
+    def classify(self, pictures: Picture | Iterable[Picture], top: int = 1) -> Answers:
+        """The `top` likeliest classes of pictures of any size that the file's recipe takes.
+
+        pictures: one or many of a PNG's or JPEG's path, a PIL image, uint8 pixels (h, w) or (h, w, c).
+        Integers from the pixels to the logits' codes; only the probabilities are real, in double.
+        ValueError where the model does not give one number a class or takes no pictures.
+
+        >>> answers = load("net.ice").classify("digit.png")
+        >>> answers[0][0].index in range(10), str(answers).splitlines()[0]
+        (True, 'input      class  probability')
+        """
+        return classify(self, pictures, top)
+
+    def class_map(self, picture: Picture) -> np.ndarray:
+        """uint8 (h, w): the class of each pixel of output 0, the indices that `icepoint run --map` writes.
+
+        picture: as for classify; of (n, h, w, c) pixels the maps (n, h, w). ValueError where output 0 is
+        not (classes, h, w), has more than 256 classes, or ends in a function over another axis.
+        """
+        return class_map(self, picture)
+
     # The file.
 
     @property
@@ -135,8 +158,7 @@ class FrozenModel(nn.Module):
     @property
     def recipe(self) -> Recipe | None:
         """How pixels become the input, where the file says so."""
-        found = self.describe()["recipe"]
-        return Recipe(**{k: found[k] for k in ("mean", "std", "classes", "divide")}) if found else None
+        return Recipe.of_file(self.describe()["recipe"])
 
     @property
     def output_functions(self) -> tuple[dict[str, Any] | None, ...]:
@@ -150,23 +172,7 @@ class FrozenModel(nn.Module):
         affine; few bits unpacked), `weight_scale`, `weight_zero_point`, `bias`, `multiplier`, `shift`,
         beside `x_zero_point` (one an input), `scale`, `zero_point`, `bits` of its output, `lo`, `hi`.
         """
-        graph, tensors = self._graph(), self._native().tensors()
-        described = self.describe()
-        values = [*described["inputs"], *described["ops"]]
-        found: dict[str, dict[str, Any]] = {}
-        for op, told in zip(graph["ops"], described["ops"], strict=True):
-            layer = {**op, **{key: told[key] for key in ("scale", "zero_point", "bits")}}
-            layer["x_zero_point"] = [values[i]["zero_point"] for i in op["inputs"]]
-            prefix = f"{op['name']}."
-            layer |= {
-                n.removeprefix(prefix): a for n, a in tensors.items() if n.rpartition(".")[0] == op["name"]
-            }
-            if "weight_bits" in op:
-                layer["weight"] = _logical_weight(op, layer["weight"], values[op["inputs"][0]]["shape"])
-                if "weight_zero_point" not in layer:
-                    layer["weight_zero_point"] = np.zeros(1, np.int32)
-            found[op["name"]] = layer
-        return found
+        return layer_integers(self._graph(), self.describe(), self._native().tensors())
 
     def _graph(self) -> dict[str, Any]:
         data = self.file_bytes  # sound by construction: a safetensors header, then the tensors
@@ -222,17 +228,3 @@ def _to_indices(run: Callable[[torch.Tensor], torch.Tensor | None]) -> Callable[
 
 def _single(outputs: list[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
     return outputs[0] if len(outputs) == 1 else tuple(outputs)
-
-
-def _logical_weight(op: dict[str, Any], stored: np.ndarray, x_shape: list[int]) -> np.ndarray:
-    """Weight codes in the operator's shape; rows of 2..7 bits are little-endian, low bits first."""
-    if op["op"] == "qlinear":
-        shape = (op["out_features"], x_shape[-1])
-    elif op["op"] == "qconv2d":
-        shape = (op["out_channels"], x_shape[0] // op["groups"], *op["kernel_size"])
-    else:
-        shape = (x_shape[0], op["out_channels"] // op["groups"], *op["kernel_size"])
-    bits, signed = op["weight_bits"], not op["weight_affine"]
-    if bits < 8:
-        stored = unpack(torch.from_numpy(stored), int(np.prod(shape[1:])), bits, signed).numpy()
-    return stored.astype(np.int8 if signed else np.uint8).reshape(shape)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .recipe import Recipe
-from .vision import read_image, to_channels
+from .vision import prepare_pixels, read_image
 
 _ENDINGS = (".png", ".jpg", ".jpeg")
 
@@ -48,18 +49,33 @@ def class_pictures(folder: str | os.PathLike[str], classes: Sequence[str]) -> li
 
 
 def read_pictures(paths: Sequence[Path], recipe: Recipe, size: tuple[int, int]) -> np.ndarray:
-    """uint8 (n, h, w, c) pixels of pictures of `size` (h, w); ValueError, with the file, for another size."""
-    channels = len(recipe.mean)
+    """uint8 (n, h, w, c) pixels of pictures, brought to `size` (h, w) by the recipe's resize.
+
+    ValueError, with the file, for another size where the recipe has none.
+    """
     pixels = []
     for path in paths:
-        image = read_image(path)
-        if image.shape[:2] != tuple(size):
-            raise ValueError(
-                f"{path}: the picture has {image.shape[1]} x {image.shape[0]} pixels, the model takes "
-                f"{size[1]} x {size[0]}; crop or scale it first"
-            )
-        pixels.append(to_channels(image, channels))
-    return np.stack(pixels)
+        picture = read_image(path)
+        try:
+            pixels.append(prepare_pixels(picture, recipe, *size))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return np.concatenate(pixels)
+
+
+def picture_codes(native: Any, paths: Sequence[Path]) -> np.ndarray:
+    """uint8 input codes (n, channels, height, width) of pictures by the recipe in a prepared model's file.
+
+    native: the _C.Model. ValueError, with the file, for a picture that the recipe does not take.
+    """
+    codes = []
+    for path in paths:
+        pixels = read_image(path)
+        try:
+            codes.append(native.picture_codes(pixels[None]))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    return np.concatenate(codes)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -7,17 +7,23 @@ profiles, gamma and chromaticities are ignored.
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
-from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from PIL import Image
 
-from .recipe import Recipe
+from . import _C
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+Picture: TypeAlias = str | os.PathLike[str] | Image.Image | np.ndarray
 
 MAX_SIDE, MAX_PIXELS = 65535, 1 << 26  # as csrc/image/pixels.h
 _ORIENTATION, _SHORT = 0x0112, 3  # a TIFF tag and its type
@@ -93,25 +99,6 @@ def cmyk_to_rgb(cmyk: np.ndarray) -> np.ndarray:
     return (white - ((t + (t >> 8)) >> 8)).astype(np.uint8)
 
 
-def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """(..., c) pixels as (..., channels): grey copied to RGB, RGB to grey by ITU-R 601 in integers.
-
-    (19595 r + 38470 g + 7471 b + 0x8000) >> 16; the factors sum to 65536, so grey stays what it was.
-    ValueError for any other change of channels.
-    """
-    found = pixels.shape[-1]
-    if found == channels:
-        return pixels
-    if (found, channels) == (1, 3):
-        return np.repeat(pixels, 3, axis=-1)
-    if (found, channels) == (3, 1):
-        grey = (pixels.astype(np.uint32) @ np.array([19595, 38470, 7471], np.uint32) + 0x8000) >> 16
-        return grey.astype(np.uint8)[..., None]
-    raise ValueError(
-        f"image: {found} channels do not become {channels}; only grey (1) and RGB (3) convert into each other"
-    )
-
-
 def _exif(picture: Image.Image) -> bytes:
     """The TIFF block: of the first APP1 segment of a JPEG that is EXIF, or of a PNG's eXIf chunk."""
     if picture.format == "PNG":
@@ -155,40 +142,67 @@ def orient(stored: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(stored.swapaxes(0, 1) if orientation >= 5 else stored)
 
 
-def pixels_to_input(pixels: np.ndarray, recipe: Recipe | Mapping[str, Any]) -> torch.Tensor:
-    """uint8 pixels to a model's float32 input (n, c, h, w) by the recipe.
+def pixels_of(pictures: Picture) -> np.ndarray:
+    """uint8 (n, h, w, c) of a file's path, a PIL image or uint8 pixels; c is 1 or 3, or an array's own.
 
-    pixels: (h, w), (h, w, c), (n, h, w, c); or (n, h, w) grey, where the last axis is neither 1, 3 nor the
-    recipe's channels. Grey and RGB become what the recipe asks for. recipe: a Recipe, or the recipe of a
-    file as a dict. x = (pixel / divide - mean) / std, every step one float32 operation in this order.
+    Arrays are (h, w), (h, w, c), (n, h, w, c); or (n, h, w) grey, where the last axis is neither 1 nor 3.
+    A path is read by read_image. A PIL image is taken as that would take its file: alpha dropped, and the
+    orientation applied where the image still is the file's own. ValueError for anything else.
+
+    >>> pixels_of("digit.png").shape, pixels_of(np.zeros((5, 28, 28), np.uint8)).shape
+    ((1, 28, 28, 1), (5, 28, 28, 1))
+    """
+    if isinstance(pictures, (str, os.PathLike)):
+        return read_image(pictures)[None]
+    if isinstance(pictures, Image.Image):
+        return orient(_pixels(pictures, bytes(26)), exif_orientation(_exif(pictures)))[None]
+    pixels = np.asarray(pictures)
+    if pixels.dtype != np.uint8 or not 2 <= pixels.ndim <= 4:
+        raise ValueError(
+            f"pixels: expected a path, a PIL image or uint8 (n, h, w, c), found {pixels.dtype} {pixels.shape}"
+        )
+    if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, 3)):
+        pixels = pixels[..., None]
+    return pixels[None] if pixels.ndim == 3 else pixels
+
+
+def prepare_pixels(
+    pictures: Picture, recipe: Recipe, height: int | None = None, width: int | None = None
+) -> np.ndarray:
+    """uint8 (n, height, width, channels): pictures, as pixels_of takes them, by the recipe's resize.
+
+    Without height and width the pictures keep their size, and only grey and RGB become what the recipe asks
+    for. The C++ behind it is the executable's. ValueError for a picture that the recipe does not take.
+
+    >>> from icepoint import Recipe
+    >>> recipe = Recipe([0.5], [0.5], resize={"fit": "stretch", "filter": "bilinear"})
+    >>> prepare_pixels(np.zeros((20, 30, 3), np.uint8), recipe, 8, 8).shape
+    (1, 8, 8, 1)
+    """
+    pixels, channels = pixels_of(pictures), len(recipe.mean)
+    resize = recipe.resize
+    if height is None or width is None:
+        (height, width), resize = pixels.shape[1:3], None
+    if resize is None and pixels.shape[1:] == (height, width, channels):
+        return pixels
+    wanted = replace(recipe, resize=resize, size=None, classes=()).for_input([(channels, height, width)])
+    return _C.prepare_pictures(json.dumps(wanted), pixels)
+
+
+def pixels_to_input(pixels: np.ndarray, recipe: Recipe) -> torch.Tensor:
+    """uint8 pixels of the model's size to its float32 input (n, c, h, w) by the recipe, without a resize.
+
+    pixels: arrays as pixels_of takes them; grey and RGB become what the recipe asks for.
+    x = (pixel / divide - mean) / std, every step one float32 operation in this order.
     ValueError for another dtype or shape.
 
+    >>> from icepoint import Recipe
     >>> pixels_to_input(np.zeros((28, 28), np.uint8), Recipe(mean=[0.1307], std=[0.3081])).shape
     torch.Size([1, 1, 28, 28])
     """
-    if not isinstance(recipe, Recipe):
-        recipe = Recipe(**{key: recipe[key] for key in ("mean", "std", "divide")})
-    pixels = np.asarray(pixels)
-    if pixels.dtype != np.uint8 or not 2 <= pixels.ndim <= 4:
-        raise ValueError(f"pixels_to_input: expected uint8 (n, h, w, c), found {pixels.dtype} {pixels.shape}")
-    channels = len(recipe.mean)
-    if pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[-1] not in (1, 3, channels)):
-        pixels = pixels[..., None]
-    if pixels.ndim == 3:
-        pixels = pixels[None]
-    pixels = to_channels(pixels, channels)
     mean, std = np.float32(recipe.mean), np.float32(recipe.std)
-    x = (pixels.astype(np.float32) / np.float32(recipe.divide) - mean) / std
+    x = (prepare_pixels(pixels, recipe).astype(np.float32) / np.float32(recipe.divide) - mean) / std
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
-
-
-def pixels_to_codes(
-    pixels: np.ndarray, recipe: Recipe | Mapping[str, Any], scale: float, zero_point: int, bits: int = 8
-) -> np.ndarray:
-    """uint8 input codes (n, c, h, w): pixels_to_input quantized with the input's scale and zero_point."""
-    x = pixels_to_input(pixels, recipe).numpy()
-    codes = np.rint(x / np.float32(scale)).astype(np.float64) + zero_point
-    return np.clip(codes, 0, (1 << bits) - 1).astype(np.uint8)
 
 
 def import_torchvision() -> ModuleType:

@@ -100,14 +100,14 @@ def encode(
 
 
 def codes_of(model: bytes, pixels: np.ndarray) -> np.ndarray:
-    """Output codes that Python gives for uint8 pixels (n, h, w, c) or (h, w, c)."""
-    from icepoint.vision import pixels_to_codes
+    """Output codes that Python gives for uint8 pixels (n, h, w, c) or (h, w, c), quantized by NumPy."""
+    from icepoint import FrozenModel
 
-    loaded = _C.Model(model)
-    described = json.loads(loaded.describe())
-    x = described["inputs"][0]
-    codes = pixels_to_codes(pixels, described["recipe"], x["scale"], x["zero_point"], x["bits"])
-    return loaded.run_codes([codes])[0]
+    frozen = FrozenModel(model)
+    x = frozen.describe()["inputs"][0]
+    reals = frozen.recipe(pixels).numpy() / np.float32(x["scale"])
+    codes = np.clip(np.rint(reals).astype(np.float64) + x["zero_point"], 0, (1 << x["bits"]) - 1)
+    return _C.Model(model).run_codes([codes.astype(np.uint8)])[0]
 
 
 def sha256(codes: np.ndarray) -> str:

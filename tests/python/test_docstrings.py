@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 import icepoint
+from icepoint import Recipe
 from icepoint.models import Net
 
 
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
     net = Net().eval()
     net.quantize()
     net.quantize_forward(torch.randn(8, 1, 28, 28))
-    net.freeze().save(folder / "net.ice")
+    net.freeze(recipe=Recipe(mean=[0.1307], std=[0.3081])).save(folder / "net.ice")
     Image.new("L", (28, 28)).save(folder / "digit.png")
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(b"\0\0\x08\x01\0\0\0\x03\x07\x02\x01")
     return folder

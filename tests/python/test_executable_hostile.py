@@ -87,7 +87,7 @@ def test_a_jpeg_of_endless_scans(model, tmp_path):
 def test_another_size_is_refused_in_words(model, tmp_path):
     path = tmp_path / "large.png"
     path.write_bytes(png(noise(9, 8, 1), 8, GREY))
-    refuse(model, path, "the picture has 8 x 9 pixels, the model takes 8 x 8; resizing is not supported")
+    refuse(model, path, "the picture has 8 x 9 pixels, the model takes 8 x 8 and its recipe has no resize")
 
 
 # ---- the environment, for inputs and for the model itself

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from icepoint import _C
+from icepoint import _C, Recipe
 from icepoint.vision import pixels_to_input
 from small_model import SEED, codes_of, digits, encode, idx_file, recipe, rng, run, run_json, sha256
 
@@ -33,7 +33,7 @@ def pixels():
 
 def write_inputs(folder, pixels, one_recipe) -> dict[str, object]:
     """The same pictures as every kind of file; values name the samples in each."""
-    x = pixels_to_input(pixels[..., None], one_recipe)
+    x = pixels_to_input(pixels[..., None], Recipe.of_file(one_recipe))
     np.save(folder / "pixels.npy", pixels)
     np.save(folder / "pixels4.npy", pixels[..., None])
     np.save(folder / "float.npy", x.numpy())

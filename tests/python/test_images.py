@@ -10,9 +10,10 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from icepoint import vision
+from icepoint import _C, FrozenModel, Recipe, vision
 from png_writer import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, chunk, exif, noise, png
 from small_model import SEED, codes_of, encode, rng, run_json
 
@@ -198,35 +199,31 @@ def test_photographs(models, tmp_path):
 
 def test_grey_is_pillows_and_survives_rgb():
     colours = noise(64, 64, 3)
-    grey = vision.to_channels(colours, 1)
-    assert (grey[..., 0] == np.asarray(Image.fromarray(colours).convert("L"))).all()
-    assert (vision.to_channels(vision.to_channels(grey, 3), 1) == grey).all()
-    with pytest.raises(ValueError, match="3 channels do not become 4"):
-        vision.to_channels(colours, 4)
+    grey_recipe, rgb_recipe = Recipe([0.5], [0.5]), Recipe([0.5] * 3, [0.5] * 3)
+    grey = vision.prepare_pixels(colours, grey_recipe)
+    assert (grey[0, ..., 0] == np.asarray(Image.fromarray(colours).convert("L"))).all()
+    assert (vision.prepare_pixels(vision.prepare_pixels(grey, rgb_recipe), grey_recipe) == grey).all()
+    with pytest.raises(ValueError, match="4 channels, expected 1 or 3"):
+        vision.prepare_pixels(noise(9, 9, 4)[None], rgb_recipe)
 
 
-def test_pixels_to_codes_is_the_recipe_then_quantize():
-    import torch
-
-    from icepoint import Recipe
-
-    recipe = Recipe(mean=[0.1307, 0.4, 0.5], std=[0.3081, 0.2, 0.25])
+def test_codes_are_the_recipe_then_quantize():
+    data = encode(3, 16, 16)
+    frozen = FrozenModel(data)
+    recipe, x = frozen.recipe, frozen.describe()["inputs"][0]
     pixels = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, -1)
-    scale, zero_point, bits = float(np.float32(0.0127)), 33, 8
-    x = vision.pixels_to_input(pixels, recipe)
-    assert x.dtype == torch.float32 and x.shape == (1, 3, 16, 16)
-    assert torch.equal(x[0], recipe(torch.from_numpy(pixels).permute(2, 0, 1)))
-    q = torch.ops.icepoint.quantize(
-        x, torch.tensor([scale]), torch.tensor([zero_point], dtype=torch.int32), 0, 255
-    )
-    assert (vision.pixels_to_codes(pixels, recipe, scale, zero_point, bits) == q.numpy()).all()
+    reals = vision.pixels_to_input(pixels, recipe)
+    assert reals.dtype == torch.float32 and reals.shape == (1, 3, 16, 16)
+    assert torch.equal(reals[0], recipe(torch.from_numpy(pixels).permute(2, 0, 1)))
+    scale, zero_point = torch.tensor([x["scale"]]), torch.tensor([x["zero_point"]], dtype=torch.int32)
+    q = torch.ops.icepoint.quantize(reals, scale, zero_point, 0, (1 << x["bits"]) - 1)
+    assert (_C.Model(data).picture_codes(pixels[None]) == q.numpy()).all()
     for shape in ((16, 16), (2, 16, 16), (2, 16, 16, 1)):
         n = 1 if len(shape) == 2 else 2
         assert vision.pixels_to_input(np.zeros(shape, np.uint8), recipe).shape == (n, 3, 16, 16)
-    with pytest.raises(ValueError, match="expected uint8"):
-        vision.pixels_to_input(pixels.astype(np.float32), recipe)
-    with pytest.raises(ValueError, match="expected uint8"):
-        vision.pixels_to_input(pixels[0, 0], recipe)
+    for wrong in (pixels.astype(np.float32), pixels[0, 0]):
+        with pytest.raises(ValueError, match="expected a path, a PIL image or uint8"):
+            vision.pixels_to_input(wrong, recipe)
 
 
 def test_torchvision_imports_where_its_own_ops_do_not_load():

@@ -1,12 +1,14 @@
-// From output codes to classes and probabilities.
+// From output codes to classes and probabilities, and the one text of them: the executable's and Python's.
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
-#include "core/output_function.h"
+#include "format/file.h"
 
 namespace icepoint {
 
@@ -21,6 +23,18 @@ struct Answer {
 /// where it has none the softmax of the dequantized codes in double. Of argmax there is none, and one answer.
 std::vector<Answer> top_answers(std::span<const uint8_t> codes, const QParams&, const OutputFunction&,
                                 int64_t k);
+
+/// Name of class i: from the recipe, else the number.
+std::string class_name(const Recipe&, int64_t i);
+
+/// Whether output 0 is one code a class, (classes).
+bool classifies(const ModelFile&);
+
+/// The table of a classifier's answers: input, class, probability and, where `latency` has a text a sample,
+/// latency. names: one a sample; codes: (n, classes) of output 0; the `top` answers of a sample in a line
+/// each.
+void print_answers(std::ostream&, const ModelFile&, std::span<const std::string> names,
+                   std::span<const uint8_t> codes, int64_t top, std::span<const std::string> latency = {});
 
 /// Index of the largest code, the first of equals: torch.argmax of the outputs.
 int64_t best(std::span<const uint8_t> codes);

@@ -1,9 +1,11 @@
 // Order by codes, probabilities by the output function.
-#include "replay/classify.h"
+#include "runtime/answers.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+
+#include "runtime/table.h"
 
 namespace icepoint {
 namespace {
@@ -48,6 +50,34 @@ std::vector<Answer> top_answers(std::span<const uint8_t> codes, const QParams& q
   std::vector<Answer> answers;
   for (auto i = order.begin(); i != end; ++i) answers.push_back({*i, probability[static_cast<size_t>(*i)]});
   return answers;
+}
+
+std::string class_name(const Recipe& recipe, int64_t i) {
+  const auto& names = recipe.classes;
+  return static_cast<size_t>(i) < names.size() ? names[static_cast<size_t>(i)] : std::to_string(i);
+}
+
+bool classifies(const ModelFile& file) {
+  return file.proof.values[static_cast<size_t>(file.graph.outputs[0])].shape.size() == 1;
+}
+
+void print_answers(std::ostream& out, const ModelFile& file, std::span<const std::string> names,
+                   std::span<const uint8_t> codes, int64_t top, std::span<const std::string> latency) {
+  const ValueInfo& y = file.proof.values[static_cast<size_t>(file.graph.outputs[0])];
+  const auto each = static_cast<size_t>(y.shape[0]);
+  std::vector<std::string> titles{"input", "class", ">probability"};
+  if (!latency.empty()) titles.push_back(">latency");
+  Table table(titles);
+  for (size_t i = 0; i < names.size(); ++i) {
+    bool first = true;
+    for (const Answer& a : top_answers(codes.subspan(i * each, each), y.q, file.output_function(0), top)) {
+      table.add({first ? names[i] : "", class_name(file.recipe, a.index),
+                 a.probability ? decimal(*a.probability * 100, 2) + " %" : "",
+                 first && !latency.empty() ? latency[i] : ""});
+      first = false;
+    }
+  }
+  table.print(out);
 }
 
 }  // namespace icepoint
