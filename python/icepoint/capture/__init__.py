@@ -1,7 +1,25 @@
 """From a trained torch model to the graph of float modules that it computes."""
 
-from .graph import capture
+from .calls import FloatCall
+from .endings import Ending
 from .operators import Add, Concat, Mul, Reshape
-from .steps import Captured, FloatCall, Missing, Step
+from .sizes import Sizes
+from .source import Source, capture
+from .steps import Captured, Missing, Step
+from .structure import Structure
 
-__all__ = ["Add", "Captured", "Concat", "FloatCall", "Missing", "Mul", "Reshape", "Step", "capture"]
+__all__ = [
+    "Add",
+    "Captured",
+    "Concat",
+    "Ending",
+    "FloatCall",
+    "Missing",
+    "Mul",
+    "Reshape",
+    "Sizes",
+    "Source",
+    "Step",
+    "Structure",
+    "capture",
+]

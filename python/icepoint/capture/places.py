@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import fx
+
+from .reads import is_user_s
 
 
 def short_name(node: fx.Node) -> str:
@@ -40,15 +41,16 @@ def _innermost(node: fx.Node) -> tuple[str, str]:
     stack: Any = node.meta.get("nn_module_stack") or {}
     path, kind = list(stack.values())[-1] if stack else ("", "")
     kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
-    return path.partition("@")[0], kind
+    path = path.partition("@")[0]
+    return path.removeprefix("model").removeprefix("."), kind  # roads.py wraps the model under this name
 
 
 def line_of(node: fx.Node) -> str:
-    """The innermost line of the stack trace that is not torch's own: 'net.py:12: `x = f(x)`'."""
+    """The innermost line of the stack trace that is the user's, or else torch's: 'net.py:12: `x = f(x)`'."""
     lines = (node.meta.get("stack_trace") or "").splitlines()
     places: Sequence[int] = [i for i, line in enumerate(lines) if line.strip().startswith("File ")]
-    torch_folder = str(torch.__path__[0])
-    own = [i for i in places if torch_folder not in lines[i]] or list(places)
+    own = [i for i in places if is_user_s(lines[i].split(chr(34))[1])]
+    own = own or [i for i in places if __package__.replace(".", "/") not in lines[i]]
     if not own:
         return "an unknown line"
     file, number = lines[own[-1]].split(", ")[:2]

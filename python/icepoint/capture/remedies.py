@@ -5,7 +5,7 @@ from __future__ import annotations
 #: For what cannot be captured, but could be written by hand.
 OWN_ROAD = "write this part out of QModules (QAdd, QMul, QConcat join branches) and use icepoint.freeze"
 
-_ON_THE_RESULT = "leave it out of the model and apply it to the float result"
+_ON_THE_RESULT = "move it to the network's end, or apply it to the float result"
 _NORM = "train with BatchNorm2d in its place"
 _SHAPES = "bring both to one shape, or one of them to one value a channel, (n, c, 1, 1)"
 _MOVES = "keep the order (n, c, h, w); channels may be permuted, and pixels shuffled into them and back"
@@ -40,7 +40,7 @@ def remedy_of(operator: str) -> str:
     """A sentence's end for the operator's short name.
 
     >>> remedy_of("log_softmax")
-    'leave it out of the model and apply it to the float result'
+    "move it to the network's end, or apply it to the float result"
     """
     return _REMEDIES.get(
         operator, "replace it by a supported layer, or quantize with strict=False to keep it float"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
+
+from .sizes import Sizes
+from .structure import Structure
+
+if TYPE_CHECKING:
+    from .endings import Ending
 
 
 @dataclass(frozen=True)
@@ -55,48 +59,39 @@ class Missing:
         return f"{self.operator} in {where} ({self.line}): {self.reason}; {self.remedy}"
 
 
+@dataclass(frozen=True)
+class Road:
+    """How the model was captured, and why the roads before this one did not lead there."""
+
+    name: str
+    refused: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "; ".join([f"captured by {self.name}", *self.refused])
+
+
 @dataclass
 class Captured:
-    """A model as steps in an order in which they can run; value 0 is its input, named `input`.
+    """A model as steps in an order in which they can run; values 0, 1, ... are its inputs.
 
-    Only what reaches `outputs` is in it. FloatCall stands for what is `missing`; where even that cannot
-    be, because a result is no batch, `broken` is set and the steps are not complete.
+    `inputs` are their names, `takes` and `gives` the nesting of what the model takes and returns: its
+    i-th tensor is outputs[order[i]], behind functions[order[i]] where that is not None. `sizes` are
+    values too: numbers that follow the inputs' shapes. Only what reaches `outputs` is in it. FloatCall
+    stands for what is `missing`; where even that cannot be, `broken` is set and the steps are not complete.
     """
 
-    input: str
+    inputs: list[str]
+    takes: Structure
+    gives: Structure
     steps: list[Step]
     outputs: list[int]
+    functions: list[Ending | None]
+    order: list[int]
+    sizes: Sizes
     missing: list[Missing]
     broken: bool
+    road: Road
 
 
 class Unsupported(ValueError):
     """Why an operator has no integer form here."""
-
-
-class FloatCall(nn.Module):
-    """An operator that has no integer form here, called as it was captured; `index` picks a result."""
-
-    def __init__(self, target: Callable[..., Any], arguments: dict[str, Any], index: int | None = None):
-        super().__init__()
-        self.target, self.arguments, self.index = target, arguments, index
-
-    def forward(self, *xs: torch.Tensor) -> torch.Tensor:
-        y = self.target(**_filled(self.arguments, xs))
-        return y if self.index is None else y[self.index]
-
-    def extra_repr(self) -> str:
-        return str(self.target)
-
-
-def _filled(value: Any, xs: Sequence[torch.Tensor]) -> Any:
-    """`value` with each Input replaced by its tensor, and Batch by the number of images."""
-    if isinstance(value, Input):
-        return xs[value.index]
-    if isinstance(value, Batch):
-        return len(xs[0])
-    if isinstance(value, dict):
-        return {key: _filled(item, xs) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_filled(item, xs) for item in value)
-    return value
