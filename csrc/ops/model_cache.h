@@ -9,6 +9,10 @@
 
 namespace icepoint::ops {
 
+// Ends the refusal of an input of another shape than the file's.
+inline constexpr const char* kOneSize =
+    "; a file is for one size: resize the input, or freeze for this size, q.freeze(height=..., width=...)";
+
 using ModelPtr = std::shared_ptr<const Model>;
 
 /// The prepared model of a frozen file whose digest field is `digest`. A model that is alive somewhere,

@@ -134,7 +134,7 @@ class PyModel {
       const Shape expected = batched(graph.inputs[i].shape, n);
       require(shape_of(inputs[i]) == expected, who, ": has shape ", to_string(shape_of(inputs[i])),
               ", expected (N, ", to_string(graph.inputs[i].shape).substr(1),
-              i ? " with the N of inputs[0]" : "");
+              i ? " with the N of inputs[0]" : "", kOneSize);
     }
     return dense;
   }

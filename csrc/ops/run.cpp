@@ -71,7 +71,7 @@ int64_t batch_of(const std::vector<Tensor>& inputs, const Graph& graph, int32_t 
     Shape expected = graph.inputs[i].shape, found = shape_of(inputs[i]);
     expected.insert(expected.begin(), inputs[0].dim() > 0 ? inputs[0].size(0) : 0);
     require(found == expected, who, ": has shape ", to_string(found), ", expected (N, ",
-            to_string(graph.inputs[i].shape).substr(1), i ? " with the N of inputs[0]" : "");
+            to_string(graph.inputs[i].shape).substr(1), i ? " with the N of inputs[0]" : "", kOneSize);
   }
   return inputs[0].size(0);
 }
