@@ -4,9 +4,11 @@ from . import ops  # isort: skip  (first: registers torch.ops.icepoint, which ev
 from ._C import get_num_threads, isa, isas, quantize_multiplier, set_num_threads
 from .calibrate import calibrate
 from .codes import dequantize_tensor, quantize_tensor
+from .coverage import Coverage, coverage
 from .freeze import freeze
 from .frozen import FrozenModel, ModelFileError, load
 from .graph import VERSION as __version__
+from .mixed import MixedModel
 from .modules import (
     QAdaptiveAvgPool2d,
     QAdd,
@@ -42,7 +44,8 @@ from .qparams import (
     calculate_scale_zero_point,
     choose_qparams,
 )
-from .quantize import QuantizedModel, quantize
+from .quantize import quantize
+from .quantized import QuantizedModel
 from .recipe import Recipe
 from .weight_only import WeightOnlyModel, load_weights, quantize_weights
 from .weights import choose_weight_qparams
@@ -50,7 +53,9 @@ from .weights import choose_weight_qparams
 from . import models  # isort: skip  (networks written from all of the above)
 
 __all__ = [
+    "Coverage",
     "FrozenModel",
+    "MixedModel",
     "ModelFileError",
     "QAdaptiveAvgPool2d",
     "QAdd",
@@ -89,6 +94,7 @@ __all__ = [
     "calibrate",
     "choose_qparams",
     "choose_weight_qparams",
+    "coverage",
     "dequantize_tensor",
     "freeze",
     "get_num_threads",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,16 +74,22 @@ def _weights_at_rest(layers: Iterable[QModule]) -> Iterator[None]:
             layer.keep_weights(False)
 
 
-def batch_inputs(batch: Any, count: int = 1) -> tuple[torch.Tensor, ...]:
+def batch_inputs(batch: Any, count: int = 1, names: Sequence[str] = ()) -> tuple[torch.Tensor, ...]:
     """The `count` inputs of one element of calibration data: the element itself, or its first parts.
 
-    float32 tensors; NumPy arrays become tensors of the same memory. ValueError for anything else.
+    (x, label) is one input and a label, or two inputs: by `count`. Several inputs may also be the first
+    part, ((x1, x2), label), or the keys `names` of a dict. float32 tensors; NumPy arrays become tensors
+    of the same memory. ValueError for anything else.
 
     >>> [x.shape for x in batch_inputs({"image": torch.zeros(2, 3), "label": torch.zeros(2)})]
     [torch.Size([2, 3])]
     """
+    if isinstance(batch, Mapping) and names and all(name in batch for name in names):
+        batch = [batch[name] for name in names]
     parts = list(batch.values()) if isinstance(batch, Mapping) else batch
     parts = list(parts) if isinstance(parts, (tuple, list)) and parts else [batch]
+    if count > 1 and isinstance(parts[0], (tuple, list, Mapping)):
+        return batch_inputs(parts[0], count, names)
     if len(parts) < count:
         raise ValueError(f"expected {count} tensors, one an input of the model, found {len(parts)}")
     return tuple(_float32(x) for x in parts[:count])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,15 +29,24 @@ class Batches:
     begins with the inputs; one tensor or NumPy array of all images, float32 or, with a recipe, uint8
     pixels; the path of a `.npy` or `.npz` of such an array; the path of a folder of pictures, which
     needs a recipe. Arrays and folders go by in batches of 32, files without being read as a whole.
-    ValueError, with the batch or the file, for anything else and for images of another shape than the
-    example's. `sample` holds up to 32 images of the first batch once it has gone by.
+    `names` are those of the inputs, for dicts; `check` raises ValueError for inputs that the network
+    does not take. ValueError, with the batch or the file, for these and for anything else. `sample`
+    holds up to 32 images of the first batch once it has gone by.
 
     >>> [x.shape[0] for (x,) in Batches(torch.zeros(40, 3, 8, 8), [torch.zeros(1, 3, 8, 8)], None)]
     [32, 8]
     """
 
-    def __init__(self, data: Any, examples: Sequence[torch.Tensor], recipe: Recipe | None):
-        self.examples, self.recipe = list(examples), recipe
+    def __init__(
+        self,
+        data: Any,
+        examples: Sequence[torch.Tensor],
+        recipe: Recipe | None,
+        names: Sequence[str] = (),
+        check: Callable[[Sequence[torch.Tensor]], Any] | None = None,
+    ):
+        self.examples, self.recipe, self.names = list(examples), recipe, names
+        self._check = check
         self.sample: tuple[torch.Tensor, ...] | None = None
         self._data = self._opened(data)
 
@@ -48,9 +57,9 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
         for count, batch in enumerate(self._data):
             try:
-                inputs = batch_inputs(batch, len(self.examples))
-                for x, example in zip(inputs, self.examples, strict=True):
-                    _check_shape(x, example)
+                inputs = batch_inputs(batch, len(self.examples), self.names)
+                if self._check is not None:
+                    self._check(inputs)
             except ValueError as error:
                 raise ValueError(f"{_WHO}: batch {count}: {error}") from error
             yield inputs
@@ -145,12 +154,3 @@ def _array_of(path: Path) -> np.ndarray:
             return arrays["x" if "x" in names else names[0]]
     except ValueError as error:
         raise ValueError(f"{_WHO}: {path}: {error}") from error
-
-
-def _check_shape(x: torch.Tensor, example: torch.Tensor) -> None:
-    if x.shape[1:] == example.shape[1:]:
-        return
-    expected = ", ".join(["n", *map(str, example.shape[1:])])
-    single = x.shape == example.shape[1:]
-    hint = "; this is one image without a batch: a DataLoader makes batches of a data set" if single else ""
-    raise ValueError(f"expected shape ({expected}), found {tuple(x.shape)}{hint}")

@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from .capture import Structure
 
-def one_example(example_inputs: Any) -> torch.Tensor:
-    """The float32 batch (n, ...), n >= 1, that example_inputs is or holds; ValueError for anything else."""
-    examples = list(example_inputs) if isinstance(example_inputs, (tuple, list)) else [example_inputs]
-    if len(examples) != 1 or not isinstance(examples[0], torch.Tensor):
-        types = ", ".join(type(x).__name__ for x in examples)
+
+def examples_of(example_inputs: Any, who: str) -> tuple[tuple[Any, ...], dict[str, Any], list[torch.Tensor]]:
+    """The model's arguments, its keyword arguments, and the tensors in both.
+
+    A tensor is the only argument; a tuple or list holds one for each; a dict with names holds keyword
+    arguments. Tensors may be nested in them. ValueError unless they are float32 batches (n, ...) of the
+    same n >= 1.
+    """
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    if isinstance(example_inputs, Mapping) and all(isinstance(key, str) for key in example_inputs):
+        kwargs = dict(example_inputs)
+    elif isinstance(example_inputs, (tuple, list)) and not hasattr(example_inputs, "_fields"):
+        args = tuple(example_inputs)
+    else:
+        args = (example_inputs,)
+    try:
+        structure = Structure.of((args, kwargs))
+    except ValueError as error:
+        raise ValueError(f"{who}.example_inputs: {error}") from error
+    tensors = structure.leaves((args, kwargs))
+    if not tensors:
+        raise ValueError(f"{who}.example_inputs: expected tensors, found {type(example_inputs).__name__}")
+    for x in tensors:
+        if x.dtype != torch.float32 or x.dim() < 2 or not len(x):
+            raise ValueError(
+                f"{who}.example_inputs: expected a float32 batch (n, ...), n >= 1, "
+                f"found {x.dtype} {tuple(x.shape)}"
+            )
+    if len({len(x) for x in tensors}) > 1:
         raise ValueError(
-            f"quantize.example_inputs: expected one tensor, found {len(examples)} inputs ({types})"
+            f"{who}.example_inputs: expected as many images in each input, found {[len(x) for x in tensors]}"
         )
-    x = examples[0]
-    if x.dtype != torch.float32 or x.dim() < 2 or not len(x):
-        raise ValueError(
-            "quantize.example_inputs: expected a float32 batch (n, ...), n >= 1, "
-            f"found {x.dtype} {tuple(x.shape)}"
-        )
-    return x
+    return args, kwargs, tensors
 
 
 def check_eval(model: nn.Module) -> None:

@@ -20,6 +20,7 @@ from .capture import Missing, Reshape
 from .modules import QConcat, QFunction, QModule, QReLU
 from .modules.clamps import activation_name
 from .modules.weighted import QWeighted
+from .plans import Plan
 from .progress import progress_bar
 from .stages import Stage, real
 
@@ -142,25 +143,25 @@ class Report:
             print(self)
 
 
-def make_report(stages: Sequence[Stage], missing: Sequence[Missing], sample: torch.Tensor) -> Report:
+def make_report(plan: Plan, sample: Sequence[torch.Tensor]) -> Report:
     """Runs the float steps and the integers side by side on `sample` and compares after each stage."""
+    stages = plan.stages
     energies = [_Energies() for _ in stages]
-    parts = sample.split(_IMAGES_AT_ONCE)
+    parts = list(zip(*(x.split(_IMAGES_AT_ONCE) for x in sample), strict=True))
     with torch.no_grad(), progress_bar("measuring layers", len(parts) * len(stages)) as advance:
         for part in parts:
-            for energy, stage, (x, y) in zip(energies, stages, _side_by_side(stages, part), strict=True):
+            for energy, stage, (x, y) in zip(energies, stages, _side_by_side(plan, part), strict=True):
                 energy.add(x, y)
                 advance(1, stage.name)
     rows = [_row(stage, energy) for stage, energy in zip(stages, energies, strict=True)]
-    return Report(rows, missing, len(sample))
+    return Report(rows, plan.captured.missing, len(sample[0]))
 
 
-def _side_by_side(
-    stages: Sequence[Stage], images: torch.Tensor
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _side_by_side(plan: Plan, images: Sequence[torch.Tensor]) -> Iterator[tuple[Any, Any]]:
     """After each stage its float result and what its integers stand for."""
-    floats, values = {0: images}, {0: (images, None)}
-    for stage in stages:
+    floats: dict[int, Any] = {**dict(enumerate(images)), **plan.captured.sizes.values(images)}
+    values: dict[int, Any] = {v: (x, None) for v, x in floats.items()}
+    for stage in plan.stages:
         xs = [floats[v] for v in stage.inputs]
         for step in stage.steps:  # only the first one may take several
             xs = [step.module(*xs)]
@@ -179,7 +180,10 @@ class _Energies:
         self.signal = self.noise = 0.0
         self.shape: tuple[int, ...] = ()
 
-    def add(self, x: torch.Tensor, y: torch.Tensor) -> None:
+    def add(self, x: Any, y: Any) -> None:
+        """Float results and what the integers give; a number, or several tensors, counts for nothing."""
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point():
+            return
         self.shape = tuple(x.shape[1:])
         # Blocks whose doubles stay in a core's cache: whole tensors take five times as long.
         for a, b in zip(x.reshape(-1).split(_BLOCK), y.reshape(-1).split(_BLOCK), strict=True):

@@ -181,7 +181,18 @@ class RoadTracer(TorchFunctionMode):
                 f"freeze: cannot follow {self.method}: {missing} of {len(self.examples)} inputs "
                 "were never quantized"
             )
-        return [self._floats[id(x)][1] for x in returned]
+        found: list[int] = []
+        for x in returned:
+            value = self._floats[id(x)][1]
+            found.append(self._copied(value) if value in found else value)
+        return found
+
+    def _copied(self, value: int) -> int:
+        """A value of its own for an output that is listed twice: the softmax of another output, say."""
+        known = self.graph.values[value]
+        copy = self.graph.add("reshape", "copy", [value], {"shape": list(known.shape)})
+        self.graph.values[copy].shape = known.shape
+        return copy
 
     # Helpers.
 

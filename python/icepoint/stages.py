@@ -91,14 +91,16 @@ class _Builder:
     def _moves_codes(self, step: Step) -> bool:
         """Whether a reshape is of codes, or of a float value that becomes codes sooner or later."""
         value, readers = step.inputs[0], self.readers[step.output]
-        if value in self.codes or (value == 0 and None in readers):
+        if value in self.codes or (value < len(self.captured.inputs) and None in readers):
             return True
         return any(reader is not None and self._is_integer(reader) for reader in readers)
 
     def _codes(self, value: int) -> int:
         """The number of a value's codes; quantizes a float value where it is first read."""
         if value not in self.codes:
-            names = {0: self.captured.input} | {s.output: f"{s.name}.codes" for s in self.captured.steps}
+            names = dict(enumerate(self.captured.inputs)) | {
+                s.output: f"{s.name}.codes" for s in self.captured.steps
+            }
             self.codes[value] = -1 - value  # no step has it
             self._append(names[value], QInput(self.num_bits), [], [value], self.codes[value])
         return self.codes[value]

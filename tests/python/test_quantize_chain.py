@@ -113,7 +113,7 @@ class Branches(nn.Module):
     def forward(self, x):
         x = F.instance_norm(self.a(x))
         x = torch.maximum(x, self.b(x))
-        return torch.softmax(x.flatten(1), 1)
+        return torch.softmax(x.flatten(1), 1) * 2.0
 
 
 def test_the_whole_list_of_what_is_missing():
@@ -125,7 +125,7 @@ def test_the_whole_list_of_what_is_missing():
     for operator, code, remedy in (
         ("instance_norm", "F.instance_norm(self.a(x))", "train with BatchNorm2d"),
         ("maximum", "torch.maximum(x, self.b(x))", "a + relu(b - a)"),
-        ("softmax", "torch.softmax", "apply it to the float result"),
+        ("softmax", "torch.softmax", "move it to the network's end, or apply it to the float result"),
     ):
         (line,) = [line for line in lines if f". {operator} in" in line]
         assert code in line and "test_quantize_chain.py:" in line
@@ -149,15 +149,14 @@ class Several(nn.Module):
 
 
 def test_operators_with_several_results_are_listed():
-    for strict in (True, False):
-        with pytest.raises(ValueError) as caught:
-            icepoint.quantize(Several().eval(), images(1, 0), [images(2, 0)], strict=strict)
-        text = str(caught.value)
-        assert all(f" {name} in" in text for name in ("unbind", "topk", "lstm", "linalg_vector_norm")), text
-        assert "getitem" not in text
+    with pytest.raises(ValueError) as caught:
+        icepoint.quantize(Several().eval(), images(1, 0), [images(2, 0)])
+    text = str(caught.value)
+    assert all(f" {name} in" in text for name in ("unbind", "topk", "lstm", "linalg_vector_norm")), text
+    assert "getitem" not in text
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (2, 1, 20, 20), (2, 3, 28, 28), (28,)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (2, 3, 28, 28), (28,)])
 def test_batches_are_as_the_example(shape):
     data = [images(2, 0), torch.zeros(shape)]
     with pytest.raises(
@@ -174,18 +173,18 @@ def test_not_strict_keeps_float_and_says_so(tmp_path):
         nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.Flatten(), nn.Linear(2704, 5), nn.Softmax(1)
     ).eval()
     x = images(16, 3)
-    with pytest.raises(ValueError, match=r"(?s)1\. instance_norm in 1 .*2\. softmax in 4 "):
+    with pytest.raises(ValueError, match=r"(?s)1\. instance_norm in 1 "):
         icepoint.quantize(model, x[:1], [x])
     q = icepoint.quantize(model, x[:1], [x], strict=False)
     assert float((q(x) - model(x)).detach().abs().max()) < 0.02
     report = q.report()
-    assert [row.layer for row in report.rows if not row.integer] == ["1", "4"]
-    assert [item["operator"] for item in report.to_dict()["not_integer"]] == ["instance_norm", "softmax"]
+    assert [row.layer for row in report.rows if not row.integer] == ["1"]
+    assert [item["operator"] for item in report.to_dict()["not_integer"]] == ["instance_norm"]
     assert (
         "stays float: instance_norm" in str(report)
         and "These stay float" in report.to_html(tmp_path / "r.html").read_text()
     )
-    with pytest.raises(ValueError, match=r"(?s)would stay float.*instance_norm.*softmax"):
+    with pytest.raises(ValueError, match=r"(?s)would stay float.*instance_norm"):
         q.freeze()
 
 
@@ -201,7 +200,7 @@ def test_report(capsys, tmp_path):
     assert macs["0"] == 8 * 28 * 28 * 9 and macs["9"] == 48 * 20
     assert sum(macs.values()) == q.freeze().describe()["totals"]["macs"]
     with torch.no_grad():
-        real, integer = model(x[:32]).double(), q(x[:32]).double()
+        real, integer = (f(x[:32]).double().logit() for f in (model, q))  # before the sigmoid
     sqnr = 10 * np.log10(float((real**2).sum() / ((real - integer) ** 2).sum()))
     assert told["layers"][-1]["sqnr_db"] == pytest.approx(sqnr, abs=1e-3)
     page = report.to_html(tmp_path / "report.html").read_text()
@@ -212,8 +211,9 @@ def test_report(capsys, tmp_path):
     (lambda: nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), images(1, 0), r"1 \(BatchNorm2d\).*eval"),
     (lambda: nn.Sequential(nn.Flatten()), images(1, 0), "no layer that computes"),
     (lambda: nn.Linear(3, 2), torch.zeros(1, 3).double(), "float32"),
-    (lambda: nn.Linear(3, 2), [torch.zeros(1, 3), torch.zeros(1, 3)], r"2 inputs \(Tensor, Tensor\)"),
-    (lambda: nn.Linear(3, 2), {"x": torch.zeros(1, 3)}, r"1 inputs \(dict\)"),
+    (lambda: nn.Linear(3, 2), [torch.zeros(1, 3), torch.zeros(1, 3)], r"takes 2 positional arguments but 3"),
+    (lambda: nn.Linear(3, 2), {"x": torch.zeros(1, 3)}, r"unexpected keyword argument 'x'"),
+    (lambda: nn.Linear(3, 2), [torch.zeros(1, 3), torch.zeros(2, 3)], r"as many images in each input"),
     (lambda: nn.Linear(3, 2), None, "NoneType"),
     (lambda: nn.Linear(3, 2), torch.zeros(0, 3), "n >= 1"),
     (lambda: nn.Linear(3, 2), torch.zeros(1, 4), "cannot capture Linear"),

@@ -76,7 +76,7 @@ class Reader:
             self._operator(node.args[0], node, node.args[1])
         elif isinstance(node.meta.get("val"), (list, tuple)) and short_name(node) in SEVERAL:
             self.several.add(node)
-            self.names.name(node, self._number())
+            self.names.bind(node, self._number())
         elif node.meta.get("val") is not None:  # else it is an assertion
             self._operator(node, node)
 

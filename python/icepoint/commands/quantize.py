@@ -10,7 +10,6 @@ from typing import Any
 from ..calibration_data import first_image
 from ..quantize import quantize
 from ..recipe import Recipe
-from ..report import make_report
 from ..weights import SCHEMES
 from .arguments import Arguments, Commands
 from .model_names import load_model
@@ -51,7 +50,7 @@ def _quantize(args: Arguments) -> int:
         model, example, args.data, args.bits, args.scheme, recipe, weight_bits=_bits_of(args)
     )
     out = args.out or Path(args.model.split(":")[1]).with_suffix(".ice")
-    report = make_report(quantized.stages, quantized.missing, quantized._sample)
+    report = quantized.measure()
     frozen = quantized.freeze()
     frozen.save(out)
     size = len(frozen.file_bytes)

@@ -1,0 +1,137 @@
+"""The stages of a network for inputs of one size, and for every other one that it takes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .capture import Captured, Reshape, Source
+from .modules import QInput, QModule
+from .qparams import QParam
+from .stages import Stage
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass
+class Plan:
+    """Stages in an order in which they can run; their values are those of `captured`."""
+
+    captured: Captured
+    stages: list[Stage]
+
+    def walk(self, values: dict[int, Any], step: Callable[[Stage, list[Any]], Any]) -> list[Any]:
+        """Carries the inputs and sizes in `values` through the stages by `step`; gives the outputs.
+
+        Each value is kept only as long as someone reads it.
+        """
+        for stage in self.stages:
+            values[stage.output] = step(stage, [values[v] for v in stage.inputs])
+            for value in stage.frees:
+                del values[value]
+        return [values[v] for v in self.captured.outputs]
+
+    def qparams(self, fix: bool) -> dict[int, QParam | None]:
+        """What the codes of every value mean, None for a float; with `fix` layers freeze on the way."""
+        found: dict[int, QParam | None] = dict.fromkeys(range(len(self.captured.inputs)))
+        found |= dict.fromkeys(self.captured.sizes.expressions)
+        for stage in self.stages:
+            found[stage.output] = _qparam(stage, [found[v] for v in stage.inputs], fix)
+        return found
+
+
+class Plans:
+    """Plans by the inputs' shapes. What observes or has weights is one layer for all of them.
+
+    `stages_of` makes the stages of a captured network. A copy from a pickle knows the sizes that were
+    used before: torch's graphs, which tell of others, cannot travel.
+    """
+
+    def __init__(self, source: Source, stages_of: Callable[[Captured], list[Stage]]):
+        self._source: Source | None = source
+        self._stages_of: Callable[[Captured], list[Stage]] | None = stages_of
+        captured = source.read()
+        self.first = Plan(captured, stages_of(captured))
+        self._others: dict[Shapes, Plan] = {}
+
+    def of(self, inputs: Sequence[torch.Tensor]) -> Plan:
+        """The plan for these inputs. ValueError, naming the layer, where the network does not take them."""
+        sizes = self.first.captured.sizes
+        if len(inputs) != len(sizes.examples):
+            raise ValueError(f"expected {len(sizes.examples)} inputs, found {len(inputs)}")
+        shapes = tuple(tuple(x.shape[1:]) for x in inputs)
+        if shapes == tuple(example[1:] for example in sizes.examples):
+            return self.first
+        if shapes not in self._others:
+            self._others[shapes] = self._for([tuple(x.shape) for x in inputs])
+        return self._others[shapes]
+
+    def forget(self) -> None:
+        """Drops what was made for other sizes; the layers' ranges change."""
+        self._others.clear()
+
+    def _for(self, shapes: Sequence[tuple[int, ...]]) -> Plan:
+        if self._source is None or self._stages_of is None:
+            raise ValueError(
+                f"found inputs of shape {', '.join(map(str, shapes))}: a QuantizedModel from a pickle takes "
+                "the sizes that it had seen before; quantize again for others"
+            )
+        captured = self._source.read(shapes)
+        plan = Plan(captured, self._stages_of(captured))
+        found = [(stage.name, type(stage.layer)) for stage in plan.stages]
+        known = [(stage.name, type(stage.layer)) for stage in self.first.stages]
+        if found != known:
+            pairs = zip([*found, None], [*known, None], strict=False)
+            name = next((a or b)[0] for a, b in pairs if a != b)
+            raise ValueError(
+                f"found inputs of shape {', '.join(map(str, shapes))}: there the network is another one than "
+                f"for the example, from {name} on; quantize it with an example of this size"
+            )
+        for stage, calibrated in zip(plan.stages, self.first.stages, strict=True):
+            if not _only_moves(stage.layer):
+                stage.layer = calibrated.layer
+        if any(isinstance(s.layer, QModule) and s.layer.frozen for s in self.first.stages):
+            plan.qparams(fix=True)
+        return plan
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_source": None, "_stages_of": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Plans:
+
+        made = object.__new__(Plans)
+        memo[id(self)] = made
+        shared = {"_source": self._source, "_stages_of": self._stages_of}
+        made.__dict__.update(
+            {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in shared} | shared
+        )
+        return made
+
+    def layers(self) -> Iterator[tuple[str, nn.Module]]:
+        """Every layer once, with its name."""
+        for stage in self.first.stages:
+            yield stage.name, stage.layer
+
+
+def _only_moves(layer: nn.Module) -> bool:
+    """Whether a layer has no range of its own; float operators share the model's parameters."""
+    if isinstance(layer, QModule):
+        return layer.keeps_qparams and not isinstance(layer, QInput)
+    return True
+
+
+def _qparam(stage: Stage, given: list[QParam | None], fix: bool) -> QParam | None:
+    """The QParam of a stage's output."""
+    layer = stage.layer
+    if not isinstance(layer, QModule):
+        return given[0] if isinstance(layer, Reshape) else None
+    if fix and isinstance(layer, QInput):
+        layer.freeze()
+    elif fix:
+        layer.freeze(given[0] if len(given) == 1 else given)
+    return layer.q_in if layer.keeps_qparams else layer.q_out

@@ -1,0 +1,191 @@
+"""QuantizedModel: a captured network of integers, called as the float model is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from .calibrate import calibrate
+from .calibration_data import Batches
+from .capture import Captured, Source
+from .coverage import Coverage
+from .frozen import FrozenModel
+from .mixed import MixedModel
+from .modules import QModule
+from .parts import Part, freeze_parts, frozen_part
+from .plans import Plans
+from .qparams import QParam
+from .quantize_inputs import examples_of
+from .recipe import Recipe
+from .report import Report, make_report
+from .shared_ranges import WIDEST, Own, share_ranges
+from .stages import Stage, real
+
+
+class QuantizedModel(nn.Module):
+    """A calibrated network of integers: float in, float out, the same numbers as the frozen model.
+
+    It is called as the float model is, and returns what that returns: tuples, lists and dicts around
+    float32 tensors, int64 where an output ends in argmax. In eval mode forward computes with the deployed
+    integers. In train mode it is the differentiable simulation quantize_forward: weights, inputs and
+    outputs fake-quantized in float. The float model's parameters are shared and never written. Heights and
+    widths are those of the example, or any others that the network takes.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        stages_of: Callable[[Captured], list[Stage]],
+        examples: Sequence[torch.Tensor],
+        recipe: Recipe | None,
+    ):
+        super().__init__()
+        self._plans = Plans(source, stages_of)
+        self.recipe = recipe
+        self._examples = tuple(x.detach() for x in examples)
+        self._sample = self._examples
+        self._own: list[Own] = []  # what each layer observed itself, before any of it was shared
+        for i, stage in enumerate(self.stages):
+            name = stage.name.replace(".", "_")
+            self.add_module(f"{name}_{i}" if hasattr(self, name) else name, stage.layer)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """What the network became for inputs of the example's size, in order."""
+        return self._plans.first.stages
+
+    @property
+    def coverage(self) -> Coverage:
+        """Which operators became integer and which did not."""
+        return Coverage(self._captured)
+
+    @property
+    def _captured(self) -> Captured:
+        return self._plans.first.captured
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The float model's arguments and results."""
+        xs = self._captured.takes.leaves((args, kwargs))
+        return self.quantize_forward(*xs) if self.training else self.quantize_inference(*xs)
+
+    def quantize_forward(self, *xs: torch.Tensor) -> Any:
+        """Observes until the integers are fixed, then simulates them in float, with gradients.
+
+        `xs`: the model's inputs, flat, in the order of `example_inputs`.
+        """
+        plan = self._plans.of(xs)
+        values: dict[int, Any] = {**dict(enumerate(xs)), **plan.captured.sizes.values(xs)}
+        outputs = plan.walk(values, lambda stage, given: stage.layer(*given))
+        ends = zip(outputs, plan.captured.functions, strict=True)
+        return self._given([y if f is None else f.in_float(y) for y, f in ends])
+
+    def quantize_inference(self, *xs: torch.Tensor) -> Any:
+        """float32 in and out, integers between (and float only where the coverage says so)."""
+        plan = self._plans.of(xs)
+        values = {v: (x, None) for v, x in (*enumerate(xs), *plan.captured.sizes.values(xs).items())}
+        outputs = plan.walk(values, lambda stage, given: stage.run(given))
+        ends = zip(outputs, plan.captured.functions, strict=True)
+        return self._given([real(*y) if f is None else f.in_double(real(*y)) for y, f in ends])
+
+    def _given(self, outputs: Sequence[torch.Tensor]) -> Any:
+        return self._captured.gives.rebuild([outputs[i] for i in self._captured.order])
+
+    def calibrate(self, calibration_data: Any) -> int:
+        """Widens the ranges by more data of any form that `quantize` takes, and fixes the integers anew.
+
+        The same ranges as if `quantize` had seen all the data at once, in any order. Returns the number
+        of batches. Where it raises, or is interrupted, the model computes with what it has seen by then.
+
+        >>> from icepoint import quantize
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+        >>> q = quantize(model, torch.randn(1, 3, 8, 8), [torch.randn(16, 3, 8, 8)])
+        >>> q.calibrate([torch.randn(16, 3, 8, 8)])
+        1
+        """
+        self._restore()
+        self._plans.forget()
+        for stage in self.stages:
+            if isinstance(stage.layer, QModule):
+                stage.layer.thaw()
+        try:
+            return self._observe(calibration_data)
+        finally:
+            self.fix()
+
+    def _observe(self, calibration_data: Any) -> int:
+        batches = Batches(
+            calibration_data, self._examples, self.recipe, self._captured.inputs, self._plans.of
+        )
+        count = calibrate(self, batches, inputs=len(self._examples))
+        if batches.sample is not None:
+            self._sample = batches.sample
+        return count
+
+    def fix(self, widest: float = WIDEST) -> None:
+        """Fixes every layer's integers; called once the observers have seen the data.
+
+        `widest` >= 1: a range that concatenated values share is at most so many times a member's own
+        (shared_ranges); 0 shares nothing.
+        """
+        self._restore()
+        self._plans.forget()
+        self._own = share_ranges(self.stages, self._captured.outputs, widest)
+        self._plans.first.qparams(fix=True)
+
+    def _restore(self) -> None:
+        for own in self._own:
+            own.restore()
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"observed": [own.q.state() for own in self._own]}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        self._plans.forget()
+        for own, observed in zip(self._own, state["observed"], strict=True):
+            own.q = QParam(own.q.num_bits).load(observed)
+
+    def freeze(
+        self,
+        strict: bool = True,
+        example_inputs: Any = None,
+        height: int | None = None,
+        width: int | None = None,
+    ) -> FrozenModel | MixedModel:
+        """The frozen model: one file, all integers; inputs and outputs are flat, in the float model's order.
+
+        A file is for one size, by default the example's; `example_inputs`, as `quantize` takes them, or
+        `height` and `width` of all images fix another one. ValueError where the network does not take it.
+        Where operators stay float: ValueError with the whole list, or, with strict=False, a MixedModel,
+        for Python only, whose integer parts are frozen and whose float parts compute in float.
+        """
+        examples = self._sized(example_inputs, height, width)
+        plan = self._plans.of(examples)
+        if not plan.captured.missing:
+            return frozen_part(Part.whole(plan), examples, self.recipe, plan.captured)
+        if strict:
+            raise ValueError(self.coverage.refusal("freeze: these operators would stay float"))
+        shapes = [x.shape for x in examples]
+        return MixedModel(freeze_parts(plan, examples), plan.captured, shapes)
+
+    def _sized(self, example_inputs: Any, height: int | None, width: int | None) -> list[torch.Tensor]:
+        if example_inputs is not None:
+            args, kwargs, _ = examples_of(example_inputs, "freeze")
+            return self._captured.takes.leaves((args, kwargs))
+        found = []
+        for x in self._examples:
+            size = [*x.shape[:2], height or x.shape[2], width or x.shape[3]] if x.dim() == 4 else x.shape
+            found.append(x if list(size) == list(x.shape) else x.new_zeros(size))
+        return found
+
+    def report(self) -> Report:
+        """What became integer and the error of every layer, on up to 32 calibration images; prints it."""
+        report = self.measure()
+        report.show()
+        return report
+
+    def measure(self) -> Report:
+        """What report() prints."""
+        return make_report(self._plans.of(self._sample), self._sample)
