@@ -46,9 +46,10 @@ test-cpp: build  ## the C++ tests (GoogleTest, no torch)
 test-python: build  ## the Python tests, the executable's, and the notebook from top to bottom
 	@$(PY) -m pytest -q -rs --nbmake tests/python notebooks
 
-checkpoints: build  ## train the committed networks again (needs the full MNIST; tens of minutes)
+checkpoints: build  ## train the committed networks again (needs the full MNIST and the flower photographs; an hour)
 	@$(PY) -m icepoint train --dataset mnist --model Net --out ckpt/mnist_cnn.pt
 	@$(PY) -m icepoint train --dataset mnist --model NetBN --out ckpt/mnist_cnnbn.pt
+	@$(PY) -m icepoint.training.flowers --out ckpt/flowers_vgg.pt
 
 asan: packages  ## the C++ tests under AddressSanitizer and UBSan
 	@cmake -G Ninja -S . -B build/asan -DICEPOINT_TORCH=OFF -DICEPOINT_SANITIZE=address,undefined >/dev/null

@@ -149,13 +149,13 @@ def _rose(canvas: Pixels, random: _Random) -> None:
 
 def _tulip(canvas: Pixels, random: _Random) -> None:
     size = len(canvas)
-    colours = np.array([[214, 30, 44], [232, 96, 150], [150, 40, 140], [240, 130, 40], [244, 208, 60]], float)
+    colours = np.array([[214, 30, 44], [232, 96, 150], [150, 40, 140], [240, 130, 40], [250, 208, 50]], float)
     colour = colours[random.integers(len(colours))]
-    count = int(random.integers(1, 4))
-    for i in range(count):
-        x0 = size * ((i + 0.5) / count + random.uniform(-0.08, 0.08))
-        half = size * random.uniform(0.13, 0.17) * (1.25 if count == 1 else 1.0)
-        top = size * random.uniform(0.10, 0.30)
+    count = int(random.integers(2, 5))
+    for i in random.permutation(count):  # whichever comes last stands in front
+        x0 = size * ((i + 0.5) / count + random.uniform(-0.06, 0.06))
+        half = size * random.uniform(0.13, 0.18)
+        top = size * random.uniform(0.06, 0.40)
         _stem(canvas, x0, top + 2.25 * half, random)
         _cup(canvas, x0, top, half, colour * random.uniform(0.9, 1.05))
 
