@@ -59,7 +59,9 @@ def test_240_photographs_by_every_road(tmp_path):
     documented = re.search(
         r"`flowers_vgg.pt`.*\| (\d+) of 240 .*\| (\d+) of 240 ", (ROOT / "ckpt" / "README.md").read_text()
     )
-    assert (in_float, by_hand) == tuple(map(int, documented.groups()))
+    # One photograph of leeway: float rounds otherwise on another CPU, in calibration too.
+    for found, written in zip((in_float, by_hand), documented.groups(), strict=True):
+        assert abs(found - int(written)) <= 1
     assert in_float >= 180 and by_hand >= in_float - 2
     for road, model in {"by_hand": frozen, "automatic": automatic.freeze()}.items():
         assert right(model) >= in_float - 2
