@@ -31,9 +31,9 @@ def seeded(name: str, seed: int = 0, images: torch.Tensor | None = None, **optio
       channel, as Krähenbühl et al., "Data-dependent Initializations of Convolutional Neural Networks"
       (2016): through random layers without it all pictures get about the same answer;
     - the outputs of both have the mean 1, so that five of six pass a ReLU; where no activation follows,
-      those of the latter have the mean 0. At mean 0 a random network is chaotic: ReLU raises noise
-      against signal by P(x > 0) / var(ReLU(x)) = 1.47 a layer, at mean 1 by 1.12, and after fifty layers no
-      trained network's rounding error would drown the answer as it would there.
+      those of the latter have the mean 0. For a normal x ReLU raises noise against signal by
+      P(x > 0) / var(ReLU(x)) a layer: 1.47 at mean 0, where fifty random layers drown the answer in the
+      rounding of 8 bits, 1.12 at mean 1 (docs/decisions/0024-weights-of-the-zoo.md).
 
     ValueError for a name that torchvision does not have.
 
