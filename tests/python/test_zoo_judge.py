@@ -2,13 +2,14 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from benchmarks.zoo import __main__ as zoo
 from benchmarks.zoo import families, pictures, rows, speed, subjects
+from PIL import Image
 from torch import nn
 
+import icepoint
 from icepoint.models.zoo import natural_images, seeded
 from icepoint.vision import import_torchvision
 from small_model import binary
@@ -16,7 +17,7 @@ from small_model import binary
 pytest.importorskip(
     "onnxruntime", reason="ONNX Runtime, beside which the zoo prints its error, is not installed"
 )
-from benchmarks.zoo import judge
+from benchmarks.zoo import judge, onnx_peer
 
 NAME = "squeezenet1_1"
 
@@ -57,24 +58,46 @@ def test_a_network_is_judged(task):
     json.dumps(found)
 
 
-def test_real_weights_come_by_torchvisions_own_road(task, monkeypatch):
-    asked = []
-    stub = seeded(NAME, 3, images=natural_images(4, 64)).state_dict()
+@pytest.mark.parametrize("name", [NAME, "lraspp_mobilenet_v3_large"])
+def test_real_weights_come_by_torchvisions_own_road(name, monkeypatch):
+    models, asked = import_torchvision().models, []
+    stub = seeded(name, 3, images=natural_images(4, 64)).state_dict()
 
     def load(url, **options):
         asked.append(url)
         return stub
 
-    monkeypatch.setattr(import_torchvision().models._api, "load_state_dict_from_url", load)
-    found = subjects.subject(NAME, quick=False, weights=True)
-    assert len(asked) == 1 and asked[0].startswith("https://download.pytorch.org/models/squeezenet1_1")
-    assert all(torch.equal(value, stub[name]) for name, value in found.model.state_dict().items())
-    assert found.calibration.shape == (32, 3, 224, 224) and found.photos.shape == (8, 3, 224, 224)
-    pixels = pictures.pixels(1)[0]
-    assert pixels.shape == (256, 256, 3)
-    # The transforms scale to 256 and cut 224 x 224 from the middle: rows and columns 16..239.
-    expected = (pixels[16, 16] / 255.0 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(found.calibration[0, :, 0, 0], expected, atol=1e-5)
+    monkeypatch.setattr(models._api, "load_state_dict_from_url", load)
+    monkeypatch.setitem(families.ZOO, name, families.Member(name, photos=2))
+    monkeypatch.setattr(subjects, "CALIBRATION_PHOTOS", 3)
+    monkeypatch.setattr(pictures, "files", lambda count: [])
+    found = subjects.subject(name, quick=False, weights=True)
+    weights = models.get_model_weights(name).DEFAULT
+    assert asked == [weights.url]
+    assert all(torch.equal(value, stub[key]) for key, value in found.model.state_dict().items())
+    assert found.recipe.classes == tuple(weights.meta["categories"])
+    made = [Image.fromarray(p) for p in pictures._made(5)]
+    expected = torch.stack([weights.transforms()(p) for p in made])
+    torch.testing.assert_close(torch.cat([found.calibration, found.photos]), expected, atol=1e-5, rtol=0)
+    assert len(found.photos) == 2
+
+
+def test_the_recipe_of_real_weights_is_in_the_file(task, monkeypatch):
+    monkeypatch.setattr(
+        import_torchvision().models._api,
+        "load_state_dict_from_url",
+        lambda url, **options: seeded(NAME, 3, images=natural_images(4, 64)).state_dict(),
+    )
+    monkeypatch.setitem(families.ZOO, NAME, families.Member("SqueezeNet", photos=2))
+    monkeypatch.setattr(subjects, "CALIBRATION_PHOTOS", 4)
+    monkeypatch.setattr(
+        onnx_peer, "answers", lambda model, name, calibration, photos, folder: 0.9 * model(photos).numpy()
+    )
+    found = judge.judge({**task, "weights": True}, lambda _: None)
+    assert found["failures"] == [] and found["differing_bytes"] == 0
+    recipe = icepoint.load(f"{task['folder']}/{NAME}.ice").recipe
+    assert recipe.size == (224, 224) and len(recipe.classes) == 1000
+    assert recipe.resize == {"fit": "crop", "filter": "bilinear", "shorter_side": 256}
 
 
 class Attention(nn.Module):
@@ -89,7 +112,7 @@ class Attention(nn.Module):
 
 def test_operators_without_integers_are_a_failure(task, monkeypatch):
     x = natural_images(40, 64)
-    subject = subjects.Subject(Attention().eval().requires_grad_(False), x[:32], x[32:])
+    subject = subjects.Subject(Attention().eval().requires_grad_(False), x[:32], x[32:], None)
     monkeypatch.setattr(subjects, "subject", lambda *_: subject)
     found = judge.judge(task, lambda _: None)
     assert len(found["failures"]) == 1 and "file_bytes" not in found
