@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import fx
 
-from .reads import is_user_s
+from .reads import is_user_s, shown
 
 
 def short_name(node: fx.Node) -> str:
@@ -55,4 +55,4 @@ def line_of(node: fx.Node) -> str:
         return "an unknown line"
     file, number = lines[own[-1]].split(", ")[:2]
     code = lines[own[-1] + 1].strip() if own[-1] + 1 < len(lines) else ""
-    return f"{file.split(chr(34))[1]}:{number.removeprefix('line ')}" + (f": `{code}`" if code else "")
+    return f"{shown(file.split(chr(34))[1])}:{number.removeprefix('line ')}" + (f": `{code}`" if code else "")

@@ -26,6 +26,11 @@ def is_user_s(filename: str) -> bool:
     return not name.startswith((_TORCH, _OURS, "/<frozen")) or name.startswith(_MODELS)
 
 
+def shown(filename: str) -> str:
+    """How a message names a file: torch's own from `torch/` on, since where it is installed says nothing."""
+    return filename.replace(_TORCH, "torch/") if filename.startswith(_TORCH) else filename
+
+
 class SizeReads(TorchFunctionMode):
     """While active, notes whether a user's code reads a size other than the number of images.
 
