@@ -20,7 +20,7 @@ namespace {
 
 bool on_tiles(const Conv2dSpec& spec) {
   return !is_narrow(spec.g) &&
-         amx::fits_tiles(wide::Plan(spec, wide::panel_shape<amx::Vec>(spec.kind, amx::kStep)));
+         amx::fits_tiles(wide::Plan(spec, wide::panel_shape<amx::Vec>(spec, amx::kStep)));
 }
 
 size_t packed_size(const Conv2dSpec& spec) {

@@ -167,5 +167,15 @@ TEST_P(ConvTables, Linear) {
   }
 }
 
+TEST_P(ConvTables, BytesOfALinearLayerStayBytes) {
+  constexpr int64_t kIn = 512, kOut = 256;
+  const std::vector<int16_t> weights(kIn * kOut, -128);
+  const HeldRows rows(weights, kIn);
+  const LayerPtr layer = make_qlinear(table(), {1, 1, kIn}, kOut, 0, {rows, WeightKind::i8, {}, {}}, {});
+  const int64_t per_weight = GetParam() == "reference" ? 2 : 1;
+  EXPECT_LT(layer->bytes(),
+            per_weight * kIn * kOut + 64 * kOut);  // less than 64 bytes of constants a channel
+}
+
 }  // namespace
 }  // namespace icepoint

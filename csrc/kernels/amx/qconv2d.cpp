@@ -19,7 +19,7 @@ namespace {
 
 bool on_tiles(const Conv2dSpec& spec) {
   if (is_narrow(spec.g)) return false;
-  const wide::Plan plan(spec, wide::panel_shape<Vec>(spec.kind, kStep));
+  const wide::Plan plan(spec, wide::panel_shape<Vec>(spec, kStep));
   return fits_tiles(plan) && is_deep(plan);
 }
 

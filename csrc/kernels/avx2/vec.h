@@ -143,6 +143,20 @@ struct Vec {
       std::memcpy(w + 32 + 4 * lane, odd, sizeof(odd));
     }
   };
+  /// The same weights as bytes, half the memory: for layers that wait for it.
+  static constexpr bool kStreams = true;
+  struct Streamed {
+    static constexpr int kSteps = 1, kBytes = 32;
+    ICEPOINT_INLINE explicit Streamed(const int8_t*) {}
+    template <int step>
+    ICEPOINT_INLINE W widen(const uint8_t* w) const {
+      const Reg bytes = load(w);
+      return {_mm256_srai_epi16(shl16<8>(bytes), 8), _mm256_srai_epi16(bytes, 8)};
+    }
+    static void put(uint8_t* w, int lane, int, const int16_t* four, int) {
+      for (int j = 0; j < 4; ++j) w[4 * lane + j] = static_cast<uint8_t>(four[j]);
+    }
+  };
   /// Two steps to a byte, each with the lane's offset added: 0..15.
   struct Nibbles {
     static constexpr int kSteps = 2, kBytes = 32;

@@ -136,6 +136,9 @@ struct Vec {
       for (int j = 0; j < 4; ++j) w[4 * lane + j] = static_cast<uint8_t>(four[j]);
     }
   };
+  /// Other tables have a second form, with half the memory.
+  static constexpr bool kStreams = false;
+  using Streamed = Bytes;
   /// Two steps to a byte, each with the lane's offset added: 0..15.
   struct Nibbles {
     static constexpr int kSteps = 2, kBytes = 64;

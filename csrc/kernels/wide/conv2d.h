@@ -3,7 +3,7 @@
 // Included inside a target region.
 #pragma once
 
-#include "kernels/wide/accumulate.h"
+#include "kernels/wide/accumulate_table.h"
 #include "kernels/wide/pack.h"
 
 namespace icepoint::wide {
@@ -22,7 +22,7 @@ class Conv2d {
       : a_(args),
         g_(*args.g),
         plan_(*static_cast<const Plan*>(args.packed)),
-        table_(accumulate_table<V>(plan_.kind)),
+        table_(accumulate_table<V>(plan_)),
         sum_(plan_.residual, plan_.zero_point, plan_.lo, plan_.hi),
         down_(plan_.max_pool ? 2 : 1),
         oh_(g_.oh / down_),

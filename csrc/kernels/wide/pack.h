@@ -7,18 +7,26 @@
 
 namespace icepoint::wide {
 
+/// Fewer pixels than these read a layer's weights once: memory sets the time then, and the instructions that
+/// widen bytes are free.
+inline constexpr int64_t kFewPixels = 4;
+
 /// Runs are filled up to a multiple of `run_unit` bytes, or of a chunk.
 template <class V>
-PanelShape panel_shape(WeightKind kind, int64_t run_unit) {
-  const bool nibbles = kind == WeightKind::i4;
+PanelShape panel_shape(const Conv2dSpec& spec, int64_t run_unit) {
+  const bool nibbles = spec.kind == WeightKind::i4;
+  const bool streamed = V::kStreams && spec.kind == WeightKind::i8 && spec.g.oh * spec.g.ow < kFewPixels;
   const int64_t steps = nibbles ? V::Nibbles::kSteps : V::Bytes::kSteps;
   return {.pair_channels = 2 * V::kLanes,
           .panel_pairs = V::kPanelPairs,
           .head_bytes = sizeof(PairHead<V>),
-          .chunk_bytes = 2 * (nibbles ? V::Nibbles::kBytes : V::Bytes::kBytes),
+          .chunk_bytes = 2 * (nibbles    ? V::Nibbles::kBytes
+                              : streamed ? V::Streamed::kBytes
+                                         : V::Bytes::kBytes),
           .steps = steps,
-          .rounds = kind == WeightKind::i16 && V::kTwoRounds ? 2 : 1,
-          .run_unit = std::max(run_unit, 4 * steps)};
+          .rounds = spec.kind == WeightKind::i16 && V::kTwoRounds ? 2 : 1,
+          .run_unit = std::max(run_unit, 4 * steps),
+          .streamed = streamed};
 }
 
 template <class V>
@@ -73,6 +81,10 @@ struct Packer {
       put<Form>(row.data(), weights + vector * Form::kBytes, 2 * pairs * Form::kBytes, at.lane, offset);
       return;
     }
+    if (plan.streamed) {
+      using Form = typename V::Streamed;
+      return put<Form>(row.data(), weights + vector * Form::kBytes, 2 * pairs * Form::kBytes, at.lane, 0);
+    }
     using Form = typename V::Bytes;
     const int64_t chunk = 2 * pairs * Form::kBytes;
     weights += vector * Form::kBytes;
@@ -103,14 +115,14 @@ struct Packer {
 
 template <class V>
 size_t conv2d_packed_size(const Conv2dSpec& spec, int64_t run_unit = 0) {
-  return Plan(MergedGroups(spec, 2 * V::kLanes).spec(), panel_shape<V>(spec.kind, run_unit)).packed_size();
+  return Plan(MergedGroups(spec, 2 * V::kLanes).spec(), panel_shape<V>(spec, run_unit)).packed_size();
 }
 
 /// Missing lanes and ends of runs are zeros.
 template <class V>
 void conv2d_pack(const Conv2dSpec& spec, void* packed, int64_t run_unit = 0) {
   const MergedGroups merged(spec, 2 * V::kLanes);
-  const Plan plan(merged.spec(), panel_shape<V>(spec.kind, run_unit));
+  const Plan plan(merged.spec(), panel_shape<V>(spec, run_unit));
   std::memset(packed, 0, plan.packed_size());
   std::memcpy(packed, &plan, sizeof(plan));
   Packer<V>(merged.spec(), plan).all(static_cast<uint8_t*>(packed) + sizeof(Plan));

@@ -21,7 +21,7 @@ PackedForm::PackedForm(Algorithm a, const Conv2dSpec& spec)
 }
 
 Plan::Plan(const Conv2dSpec& spec, const PanelShape& shape)
-    : PackedForm(Algorithm::direct, spec), kind(spec.kind) {
+    : PackedForm(Algorithm::direct, spec), kind(spec.kind), streamed(shape.streamed) {
   const Conv2dGeometry& g = spec.g;
   groups = g.groups;
   group_ic = g.ic / groups;

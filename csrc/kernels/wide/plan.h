@@ -36,6 +36,7 @@ struct PanelShape {
   int64_t steps;
   int64_t rounds;    // over the reduction
   int64_t run_unit;  // bytes: runs are filled up to a multiple, itself a multiple of a chunk
+  bool streamed;     // as in Plan
 };
 
 /// Packed weights are a Plan, then the panels of each group; a panel is the constants of its pairs, then
@@ -44,6 +45,7 @@ struct PanelShape {
 /// no other bytes lie between them: a first layer of 3 channels reduces 21 neighbours, not 7 times 3.
 struct alignas(64) Plan : PackedForm {
   WeightKind kind;
+  bool streamed;  // bytes of weights lie as bytes although the table multiplies int16
   int64_t kernel_rows, taps, run, chunks;
   int64_t groups, group_ic, group_oc;
   int64_t panels, panel_channels, panel_bytes;  // a group's; all but the last are whole
