@@ -15,6 +15,7 @@ void bind_numbers(pybind11::module_& m);  // scalars of docs/numerics.md, thread
 void bind_files(pybind11::module_& m);    // encode, save, load, digest
 void bind_images(pybind11::module_& m);   // pictures to the model's pixels
 void bind_model(pybind11::module_& m);    // class Model
+void bind_outputs(pybind11::module_& m);  // functions that end a network
 
 /// A function run(x) of plain float32 tensors, that returns None where the operator has to be asked: other
 /// dtypes, shapes, devices, gradients, torch's modes. `torch` is the module. Throws std::invalid_argument

@@ -31,7 +31,7 @@ class MixedModel(nn.Module):
         self._order, self._sizes = list(captured.order), captured.sizes
         self._shapes = [tuple(shape[1:]) for shape in shapes]
         self.pieces = nn.ModuleList(piece.module for piece in pieces)
-        self._values = [(piece.inputs, piece.outputs) for piece in pieces]
+        self._values = [(piece.inputs, piece.outputs, piece.ends) for piece in pieces]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The float model's arguments and results."""
@@ -44,16 +44,20 @@ class MixedModel(nn.Module):
                     "q.freeze(strict=False, height=..., width=...)"
                 )
         values: dict[int, Any] = {**dict(enumerate(xs)), **self._sizes.values(xs)}
-        for module, (inputs, outputs) in zip(self.pieces, self._values, strict=True):
+        ended: dict[int, Any] = {}
+        for module, (inputs, outputs, ends) in zip(self.pieces, self._values, strict=True):
             made = module(*(values[v] for v in inputs))
             if isinstance(module, FrozenModel):
                 made = made if isinstance(made, tuple) else (made,)
-                values.update(zip(outputs, made, strict=True))
+                values.update(zip(outputs, made, strict=False))
+                ended.update(zip(ends, made[len(outputs) :], strict=True))
             else:
                 values[outputs[0]] = made
-        found = [values[v] if f is None else f.in_double(values[v])
-                 for v, f in zip(self._outputs, self._functions, strict=True)]  # fmt: skip
-        return self._gives.rebuild([found[i] for i in self._order])
+        for i, (value, function) in enumerate(zip(self._outputs, self._functions, strict=True)):
+            if i not in ended:  # a value without a function, or one that stayed float
+                y = values[value]
+                ended[i] = y if function is None else function.of_reals(y)
+        return self._gives.rebuild([ended[i] for i in self._order])
 
     def save(self, path: str | os.PathLike[str]) -> NoReturn:
         """ValueError with the list of what is not integer."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
-from .capture import Captured
+from .capture import Ending
 from .freeze import freeze as freeze_road
 from .frozen import FrozenModel
 from .modules import QInput
@@ -63,24 +63,25 @@ class Part(nn.Module):
 def frozen_part(
     part: Part,
     examples: Sequence[torch.Tensor],
+    functions: Sequence[Ending | None],
     recipe: Recipe | None = None,
-    captured: Captured | None = None,
 ) -> FrozenModel:
-    """The frozen model of a part; the functions behind the outputs of `captured` go into its file."""
-    functions = [captured.functions[i] for i in captured.order] if captured is not None else []
-    if not any(functions):
-        return freeze_road(part, list(examples), recipe)
+    """The frozen model of a part; `functions`, one for each of its outputs, go into its file."""
     told = [None if f is None else f.to_dict() for f in functions]
     return freeze_road(part, list(examples), recipe, output_functions=told)
 
 
 @dataclass
 class Piece:
-    """Something to run: a frozen part or a float module, the values that it takes and those that it makes."""
+    """Something to run: a frozen part or a float module, the values that it takes and those that it makes.
+
+    `ends` are outputs of the network, behind their functions, that a frozen part gives after its `outputs`.
+    """
 
     module: nn.Module
     inputs: list[int]
     outputs: list[int]
+    ends: list[int] = field(default_factory=list)
 
 
 def freeze_parts(plan: Plan, examples: Sequence[torch.Tensor]) -> list[Piece]:
@@ -88,7 +89,7 @@ def freeze_parts(plan: Plan, examples: Sequence[torch.Tensor]) -> list[Piece]:
 
     Integer stages that follow each other are one part. Float modules are copied.
     """
-    q_of = plan.qparams(fix=False)
+    captured, q_of = plan.captured, plan.qparams(fix=False)
     sources = {s.output: s.inputs[0] for s in plan.stages if isinstance(s.layer, QInput)}
     floats = _float_values(plan, examples)
     pieces: list[Piece] = []
@@ -102,9 +103,12 @@ def freeze_parts(plan: Plan, examples: Sequence[torch.Tensor]) -> list[Piece]:
         read = list(dict.fromkeys(v for s in run for v in s.inputs if v not in made))
         later = _read_later(plan, run)
         outputs = [v for v in made_in_order(run) if v in later and v not in sources]
-        part = Part(run, read, [q_of[v] for v in read], outputs)
+        ends = [i for i, v in enumerate(captured.outputs) if v in made and captured.functions[i] is not None]
+        part = Part(run, read, [q_of[v] for v in read], outputs + [captured.outputs[i] for i in ends])
         given = [floats[sources.get(v, v)] for v in read]
-        pieces.append(Piece(frozen_part(part, given), [sources.get(v, v) for v in read], outputs))
+        functions = [None] * len(outputs) + [captured.functions[i] for i in ends]
+        frozen = frozen_part(part, given, functions)
+        pieces.append(Piece(frozen, [sources.get(v, v) for v in read], outputs, ends))
     return pieces
 
 
@@ -126,10 +130,11 @@ def _runs(plan: Plan, q_of: dict[int, QParam | None]) -> list[list[Stage]]:
 
 
 def _read_later(plan: Plan, run: Sequence[Stage]) -> set[int]:
-    """The values of a run that other stages or the network's outputs read."""
+    """The values of a run that other stages read, or the network returns as they are."""
     inside = {id(stage) for stage in run}
     read = {v for stage in plan.stages if id(stage) not in inside for v in stage.inputs}
-    return read | set(plan.captured.outputs)
+    ends = zip(plan.captured.outputs, plan.captured.functions, strict=True)
+    return read | {v for v, function in ends if function is None}
 
 
 def _float_values(plan: Plan, examples: Sequence[torch.Tensor]) -> dict[int, Any]:

@@ -22,7 +22,7 @@ from .quantize_inputs import examples_of
 from .recipe import Recipe
 from .report import Report, make_report
 from .shared_ranges import WIDEST, Own, share_ranges
-from .stages import Stage, real
+from .stages import Stage, ended
 
 
 class QuantizedModel(nn.Module):
@@ -88,7 +88,7 @@ class QuantizedModel(nn.Module):
         values = {v: (x, None) for v, x in (*enumerate(xs), *plan.captured.sizes.values(xs).items())}
         outputs = plan.walk(values, lambda stage, given: stage.run(given))
         ends = zip(outputs, plan.captured.functions, strict=True)
-        return self._given([real(*y) if f is None else f.in_double(real(*y)) for y, f in ends])
+        return self._given([ended(*y, f) for y, f in ends])
 
     def _given(self, outputs: Sequence[torch.Tensor]) -> Any:
         return self._captured.gives.rebuild([outputs[i] for i in self._captured.order])
@@ -164,7 +164,8 @@ class QuantizedModel(nn.Module):
         examples = self._sized(example_inputs, height, width)
         plan = self._plans.of(examples)
         if not plan.captured.missing:
-            return frozen_part(Part.whole(plan), examples, self.recipe, plan.captured)
+            functions = [plan.captured.functions[i] for i in plan.captured.order]
+            return frozen_part(Part.whole(plan), examples, functions, self.recipe)
         if strict:
             raise ValueError(self.coverage.refusal("freeze: these operators would stay float"))
         shapes = [x.shape for x in examples]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from .bits import WeightBits
-from .capture import Captured, Reshape, Step
+from .capture import Captured, Ending, Reshape, Step
 from .layers import WEIGHTED, Options, is_integer, layer_of
 from .modules import QInput, QModule
 from .qparams import QParam
@@ -46,6 +46,13 @@ class Stage:
 def real(x: torch.Tensor, q: QParam | None) -> torch.Tensor:
     """The float tensor that a value stands for."""
     return x if q is None else q.dequantize_tensor(x)
+
+
+def ended(x: torch.Tensor, q: QParam | None, function: Ending | None) -> torch.Tensor:
+    """An output: the float tensor of a value, behind the function that ends the network there."""
+    if function is None:
+        return real(x, q)
+    return function.of_reals(x) if q is None else function.of_codes(x, q.scale, q.zero_point)
 
 
 def stages_of(captured: Captured, num_bits: int, weights: str, weight_bits: WeightBits) -> list[Stage]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from .. import _C
 from .steps import Unsupported
 
 
@@ -34,8 +36,15 @@ class Ending:
             return y.argmax(dim, self.keepdim)
         return y.softmax(dim) if self.function == "softmax" else y.log_softmax(dim)
 
-    def in_double(self, y: torch.Tensor) -> torch.Tensor:
-        """float32, computed in double; indices as int64."""
+    def of_codes(self, codes: torch.Tensor, scale: float, zero_point: int) -> torch.Tensor:
+        """Of an output's codes (n, ...) by the function that frozen files run, in double: the same bytes."""
+        dense = codes.to("cpu", torch.uint8).contiguous().numpy()
+        found = _C.output_function(dense, scale, zero_point, json.dumps(self.to_dict()))
+        reals = torch.from_numpy(found).to(codes.device)
+        return reals.long() if self.function == "argmax" else reals
+
+    def of_reals(self, y: torch.Tensor) -> torch.Tensor:
+        """torch's own in double, as float32 or int64: of values that stay float and so have no codes."""
         found = self.in_float(y.double())
         return found if self.function == "argmax" else found.float()
 

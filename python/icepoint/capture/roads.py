@@ -12,6 +12,7 @@ from torch import fx, nn
 from torch.export import Dim, ExportedProgram
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from .contexts import without_contexts
 from .reads import RealConstants, SizeReads
 from .refusals import Refusal, in_words, refusals
 from .rules import rules_of
@@ -134,7 +135,9 @@ def _one_batch(called: _Called, examples: Examples) -> Trace:
 
 def _export(called: _Called, examples: Examples, dynamic: Any) -> ExportedProgram:
     with refusals(), torch.no_grad():
-        return torch.export.export(called, tuple(examples), dynamic_shapes=dynamic and (tuple(dynamic),))
+        program = torch.export.export(called, tuple(examples), dynamic_shapes=dynamic and (tuple(dynamic),))
+        without_contexts(program.graph_module)
+    return program
 
 
 def _of_program(called: _Called, program: ExportedProgram, examples: Examples, road: Road) -> Trace:
@@ -176,10 +179,12 @@ def _make_fx(called: _Called, examples: Examples) -> fx.GraphModule:
     called.real = True
     object.__setattr__(called, "_orig_mod", called)  # where make_fx looks for the modules' names
     with refusals(), torch.no_grad():
-        return make_fx(
+        module = make_fx(
             called, tracing_mode="fake", pre_dispatch=True, _allow_non_fake_inputs=True,
             record_module_stack=True, record_stack_traces=True,
         )(*examples)  # fmt: skip
+        without_contexts(module)
+    return module
 
 
 # What the roads share.
