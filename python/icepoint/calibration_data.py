@@ -112,9 +112,9 @@ def first_image(
 ) -> torch.Tensor:
     """The first image (1, ...) of a folder, or of an array's file, as an example input.
 
-    With `shape` zeros of it: for data that only becomes of this size.
+    With `shape` zeros of it, unless the recipe resizes: for data that only becomes of this size.
     """
-    if shape is not None:
+    if shape is not None and (recipe is None or recipe.resize is None):
         return torch.zeros(1, *shape)
     path = Path(data)
     first = read_image(pictures_in(path)[0])[None] if path.is_dir() else _array_of(path)[:1]
@@ -122,7 +122,7 @@ def first_image(
         return torch.as_tensor(first)
     if recipe is None:
         raise ValueError(f"{_WHO}: pictures become inputs by a recipe, found none; give mean and std")
-    return pixels_to_input(first, recipe)
+    return recipe(first)
 
 
 class _Cut:

@@ -13,7 +13,7 @@ import torch
 from .vision import Picture, pixels_of, pixels_to_input, prepare_pixels
 
 _FITS = {"letterbox": {"fill"}, "crop": {"shorter_side"}, "stretch": set()}  # and what each has of its own
-_FILTERS = ("opencv_linear", "bilinear", "bicubic")
+FILTERS = ("opencv_linear", "bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -172,11 +172,11 @@ class Recipe:
 
 def _checked_resize(found: Mapping[str, Any]) -> dict[str, Any]:
     own = _FITS.get(found.get("fit")) if isinstance(found, Mapping) else None
-    if own is None or set(found) != {"fit", "filter", *own} or found["filter"] not in _FILTERS:
+    if own is None or set(found) != {"fit", "filter", *own} or found["filter"] not in FILTERS:
         raise ValueError(
             'Recipe.resize: expected {"fit": "letterbox", "filter": F, "fill": 0..255}, {"fit": "crop", '
             '"filter": F, "shorter_side": pixels} or {"fit": "stretch", "filter": F} with F one of '
-            f"{', '.join(_FILTERS)}; found {found!r}"
+            f"{', '.join(FILTERS)}; found {found!r}"
         )
     numbers = {key: operator.index(found[key]) for key in own}
     if not 0 <= numbers.get("fill", 0) <= 255 or numbers.get("shorter_side", 1) < 1:

@@ -67,6 +67,8 @@ def test_quantize_prints_the_report_and_saves(place, tmp_path, capsys):
     text, model = capsys.readouterr().out, icepoint.load(out)
     assert "100.0 % of the multiply-accumulates are integer" in text and "QConv2d + relu" in text
     assert model.digest in text and str(out) in text
+    assert "4 of 4 operators become integer; captured by torch.export" in text
+    assert text.index("operators become integer") < text.index("multiply-accumulates")  # told before it runs
     assert list(model.recipe.classes) == CLASSES
     model.verify()
 
@@ -92,6 +94,50 @@ def test_bits_and_schemes(place, tmp_path, capsys):
         quantized(place, out, "--data", str(place / "photos"), *RECIPE, "--weight-bits", "4", "--json") == 0
     )
     assert json.loads(capsys.readouterr().out)["layers"][1]["weight_bits"] == 4
+
+
+@pytest.fixture(scope="module")
+def big_photos(tmp_path_factory):
+    """Pictures of three sizes, none of them the model's."""
+    path, dice = tmp_path_factory.mktemp("big"), np.random.default_rng(SEED)
+    for i, (height, width) in enumerate([(17, 23), (40, 12), (9, 9), (20, 31)]):
+        Image.fromarray(dice.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(path / f"{i}.png")
+    return path
+
+
+@pytest.mark.parametrize("options, resize", [
+    (["letterbox"], {"fit": "letterbox", "filter": "opencv_linear", "fill": 114}),
+    (["letterbox", "--filter", "bicubic", "--fill", "0"],
+     {"fit": "letterbox", "filter": "bicubic", "fill": 0}),
+    (["crop:9"], {"fit": "crop", "filter": "bilinear", "shorter_side": 9}),
+    (["stretch", "--filter", "opencv_linear"], {"fit": "stretch", "filter": "opencv_linear"}),
+])  # fmt: skip
+def test_pictures_of_any_size(options, resize, place, big_photos, tmp_path, capsys):
+    out = tmp_path / "net.ice"
+    asked = ["--data", str(big_photos), *RECIPE, "--input", "3,8,8", "--resize", *options, "--json"]
+    assert quantized(place, out, *asked) == 0
+    recipe = icepoint.load(out).recipe
+    assert recipe.resize == resize and recipe.size == (8, 8)
+    # The same file as by hand, from pictures that the recipe prepares.
+    net = load_model(f"{place / 'own_net.py'}:net", place / "weights.pt")
+    x = torch.cat([recipe(path) for path in sorted(big_photos.iterdir())])
+    by_hand = icepoint.quantize(net, x[:1], [x], recipe=recipe).freeze()
+    assert json.loads(capsys.readouterr().out)["digest"] == by_hand.digest
+
+
+def test_what_has_no_integer_form_is_listed_before_anything_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "normed.py").write_text(
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4))\n"
+    )
+    np.save("x.npy", np.zeros((4, 5), np.float32))
+    assert main(["quantize", "normed.py:net", "--data", "x.npy"]) == 1
+    told, error = capsys.readouterr()
+    assert "1 of 2 operators become integer" in told and "not integer: 1. layer_norm in 1 (" in told
+    assert error == "icepoint quantize: normed.py:net has parts without an integer form, listed above\n"
+    assert main(["quantize", "normed.py:net", "--data", "x.npy", "--json"]) == 1
+    told, error = capsys.readouterr()
+    assert told == "" and "1. layer_norm in 1 (" in error
 
 
 def test_float_inputs_need_no_recipe_and_no_weights(place, tmp_path, capsys, monkeypatch):
@@ -130,6 +176,12 @@ def test_models_that_are_refused(name, text):
     (["--data", "photos"], "by a recipe, found none"),
     (["--data", "photos", "--mean", "0.5"], "both --mean and --std"),
     (["--data", "photos", "--classes", "a"], "--mean and --std too"),
+    (["--data", "photos", "--input", "3,8,8", "--resize", "stretch"], "--resize: it belongs to a recipe"),
+    (["--data", "photos", "--resize", "stretch", *RECIPE], "the size that pictures get, --input C,H,W"),
+    (["--data", "photos", "--filter", "bicubic", *RECIPE], "--resize letterbox or crop or stretch"),
+    (["--data", "photos", "--fill", "3", "--resize", "crop:9", *RECIPE], "--fill: it belongs to --resize l"),
+    (["--data", "photos", "--fill", "256", "--resize", "letterbox", "--input", "3,8,8", *RECIPE], "0..255"),
+    (["--data", "photos", "--resize", "crop:7", "--input", "3,8,8", *RECIPE], "shorter_side"),
     (["--data", "nothing", *RECIPE], "nothing: expected a folder of pictures"),
     (["--data", "photos", "--weight-bits", "3=4", "--weight-bits", "4", *RECIPE], "one number, or patterns"),
     (["--data", "photos", "--weight-bits", "9", *RECIPE], "weight_bits"),
@@ -148,6 +200,13 @@ def test_weight_bits_that_are_no_bits(weight_bits, capsys):
     with pytest.raises(SystemExit):
         main(["quantize", "torch.nn:Identity", "--data", "x.npy", "--weight-bits", weight_bits])
     assert "neither BITS nor PATTERN=BITS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fit", ["crop", "crop:", "crop:x", "fit", "letterbox:3", ""])
+def test_fits_that_are_none(fit, capsys):
+    with pytest.raises(SystemExit):
+        main(["quantize", "torch.nn:Identity", "--data", "x.npy", "--resize", fit])
+    assert "neither letterbox nor stretch nor crop:SIDE" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,7 @@ class Reader:
                 raise Unsupported("it has no integer form")
             modules = table[name](arguments | more, self.shapes[result])
         except Unsupported as error:
-            self._float(node, result, index, arguments, inputs, str(error))
+            self._float(node, result, index, arguments, inputs, error)
             return
         values = [value for value in inputs if value not in self.sizes.expressions]
         for module in modules:
@@ -144,13 +144,13 @@ class Reader:
 
     def _float(
         self, node: fx.Node, result: fx.Node, index: int | None, arguments: dict[str, Any],
-        inputs: list[int], reason: str,
+        inputs: list[int], error: Unsupported,
     ) -> None:  # fmt: skip
         if node.target is operator.getitem:
             self._step(node, FloatCall(operator.getitem, [Input(0, ()), node.args[1]]), inputs)
         else:
             if self.names.values.get(node) not in {step.output for step in self.steps}:
-                self._miss(node, self.count, reason)
+                self._miss(node, self.count, str(error), remedy=error.remedy)
                 self._step(node, FloatCall(out_of_place(node.target), arguments), inputs)
                 if result is not node:
                     self.names.values[node] = self.steps[-1].output

@@ -12,7 +12,7 @@ _MOVES = "keep the order (n, c, h, w); channels may be permuted, and pixels shuf
 _CUT = "take the part that you need by a slice, x[:, a:b], and flatten what is left"
 _RESIZE = "use nearest or bilinear up-sampling to a whole multiple, without antialias"
 _MATRICES = "multiply by constant matrices only, from the right"
-_SPREAD = "leave it out: sums and products spread (n, c, 1, 1) over an image by themselves"
+_SPREAD = "leave it out where a sum or product spreads (n, c, 1, 1); torch.cat([x] * c, 1) repeats channels"
 
 _REMEDIES = {
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax", "argmax", "topk"), _ON_THE_RESULT),

@@ -94,4 +94,8 @@ class Captured:
 
 
 class Unsupported(ValueError):
-    """Why an operator has no integer form here."""
+    """Why an operator has no integer form here, and what helps where the operator alone does not tell."""
+
+    def __init__(self, reason: str, remedy: str | None = None):
+        super().__init__(reason)
+        self.remedy = remedy

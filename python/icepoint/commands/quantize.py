@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..calibration_data import first_image
+from ..coverage import coverage
 from ..quantize import quantize
-from ..recipe import Recipe
+from ..recipe import FILTERS, Recipe
 from ..weights import SCHEMES
 from .arguments import Arguments, Commands
 from .model_names import load_model
@@ -17,8 +18,9 @@ from .model_names import load_model
 
 def add_to(add: Commands) -> None:
     command = add("quantize", _quantize, "turn a float model into integers, with a report, and freeze it",
-                  "torchvision:resnet18 --weights resnet18.pt --data photos/ "
-                  "--mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 --out resnet18.ice")  # fmt: skip
+                  "torchvision:resnet18 --weights resnet18.pt --data photos/ --input 3,224,224 "
+                  "--resize crop:256 --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 "
+                  "--out resnet18.ice")  # fmt: skip
     command.add_argument("model", metavar="MODEL", help="torchvision:NAME[:WEIGHTS.pt], file.py:function or "
                          "package.module:function; the function gives an nn.Module")  # fmt: skip
     command.add_argument("--weights", type=Path, metavar="FILE.pt", help="a state_dict for the model")
@@ -32,6 +34,14 @@ def add_to(add: Commands) -> None:
     command.add_argument("--std", type=float, nargs="+", help="of the recipe, one a channel")
     command.add_argument("--divide", type=int, choices=[1, 255], default=255,
                          help="what pixels are divided by first; default: %(default)s")  # fmt: skip
+    command.add_argument("--resize", type=_fit, metavar="FIT",
+                         help="how pictures of any size become --input's: letterbox (all of it, top left on "
+                         "--fill), crop:SIDE (the shorter side to SIDE, then the centre) or stretch; "
+                         "default: they have that size")  # fmt: skip
+    command.add_argument("--filter", choices=FILTERS,
+                         help="of --resize; default: opencv_linear for letterbox, else torchvision's bilinear"
+                         )  # fmt: skip
+    command.add_argument("--fill", type=int, metavar="GREY", help="of letterbox, 0..255; default: 114")
     command.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="of the outputs, in order")
     command.add_argument("--bits", type=int, default=8, help="of all codes, 2..8; default: %(default)s")
     command.add_argument("--weight-bits", type=_weight_bits, action="append", metavar="[PATTERN=]BITS",
@@ -46,6 +56,11 @@ def _quantize(args: Arguments) -> int:
     recipe = _recipe(args)
     model = load_model(args.model, args.weights)
     example = first_image(args.data, recipe, args.input)
+    if not args.json:
+        told = coverage(model, example)
+        print(f"{told}\n", flush=True)  # before what may take minutes
+        if not told.is_complete:
+            raise ValueError(f"{args.model} has parts without an integer form, listed above")
     quantized = quantize(
         model, example, args.data, args.bits, args.scheme, recipe, weight_bits=_bits_of(args)
     )
@@ -64,13 +79,33 @@ def _quantize(args: Arguments) -> int:
 
 
 def _recipe(args: Arguments) -> Recipe | None:
+    resize = _resize(args)
     if args.mean is None and args.std is None:
-        if args.classes:
-            raise ValueError("--classes: they belong to a recipe; give --mean and --std too")
+        for option, given in (("--classes", args.classes), ("--resize", resize)):
+            if given:
+                raise ValueError(f"{option}: it belongs to a recipe; give --mean and --std too")
         return None
     if args.mean is None or args.std is None:
         raise ValueError("expected both --mean and --std, or neither")
-    return Recipe(args.mean, args.std, args.classes, args.divide)
+    size = tuple(args.input[-2:]) if resize else None
+    return Recipe(args.mean, args.std, args.classes, args.divide, resize, size)
+
+
+def _resize(args: Arguments) -> dict[str, Any] | None:
+    """The recipe's member of --resize, --filter and --fill."""
+    fit = (args.resize or {}).get("fit")
+    for option, given, owners in (
+        ("--fill", args.fill, ("letterbox",)),
+        ("--filter", args.filter, ("letterbox", "crop", "stretch")),
+    ):
+        if given is not None and fit not in owners:
+            raise ValueError(f"{option}: it belongs to --resize {' or '.join(owners)}")
+    if fit is None:
+        return None
+    if args.input is None or len(args.input) != 3:
+        raise ValueError("--resize: expected the size that pictures get, --input C,H,W")
+    found = {**args.resize, "filter": args.filter or ("opencv_linear" if fit == "letterbox" else "bilinear")}
+    return found | ({"fill": 114 if args.fill is None else args.fill} if fit == "letterbox" else {})
 
 
 def _bits_of(args: Arguments) -> int | dict[str, int] | None:
@@ -86,6 +121,15 @@ def _weight_bits(text: str) -> tuple[str, int]:
     if not (bits.isascii() and bits.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is neither BITS nor PATTERN=BITS")
     return pattern, int(bits)
+
+
+def _fit(text: str) -> dict[str, Any]:
+    fit, _, side = text.partition(":")
+    if text in ("letterbox", "stretch"):
+        return {"fit": text}
+    if fit == "crop" and side.isascii() and side.isdigit():
+        return {"fit": "crop", "shorter_side": int(side)}
+    raise argparse.ArgumentTypeError(f"{text!r} is neither letterbox nor stretch nor crop:SIDE, as crop:256")
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -192,7 +192,8 @@ def _axis_of(constant: torch.Tensor, shape: Shape) -> int:
         return -1
     raise Unsupported(
         f"it joins {words(shape)} with a constant of shape {tuple(constant.shape)}; "
-        "a number, or one number a channel, is supported"
+        "a number, or one number a channel, is supported",
+        f"add or multiply by one more input of the model in its place, {words(shape)}",
     )
 
 
@@ -203,7 +204,14 @@ def _joined(module: nn.Module, a: Input, b: Input) -> Built:
     if a.shape != b.shape and not spreads:
         raise Unsupported(
             f"it broadcasts {words(a.shape)} and {words(b.shape)}; "
-            "equal shapes, or (n, c, 1, 1) over (n, c, h, w), are supported"
+            "equal shapes, or (n, c, 1, 1) over (n, c, h, w), are supported",
+            _repeated(a, b) or _repeated(b, a),
         )
     module.spreads = a.shape != b.shape and len(a.shape) == 3
     return [module]
+
+
+def _repeated(gate: Input, x: Input) -> str | None:
+    """What helps where a map of one channel meets all of them."""
+    n, channels, *sides = x.shape
+    return f"repeat its channel: torch.cat([gate] * {channels}, 1)" if gate.shape == (n, 1, *sides) else None
