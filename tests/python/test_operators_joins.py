@@ -114,6 +114,39 @@ def test_shapes_that_do_not_join_are_refused():
         assert "it broadcasts (n, 4, 6, 5) and (n," in text and "(n, c, 1, 1)" in text
 
 
+class Gated(nn.Module):
+    """A map of one channel over all of them, or a constant at every place; written so, or as is advised."""
+
+    def __init__(self, advised):
+        super().__init__()
+        self.conv, self.gate, self.advised = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 1, 1), advised
+        self.places = nn.Parameter(torch.linspace(-1, 1, 120).view(1, 4, 6, 5))
+
+    def forward(self, x, places=None):
+        y = self.conv(x)
+        gate = self.gate(y).sigmoid()
+        if self.advised:
+            return y * torch.cat([gate] * 4, 1) + places
+        y = y * gate  # one channel
+        return y + self.places  # every place
+
+
+def test_what_is_advised_for_gates_and_places_works():
+    torch.manual_seed(SEED)
+    with pytest.raises(ValueError) as caught:
+        icepoint.quantize(Gated(False).eval(), X[:1], [X])
+    first, second = str(caught.value).splitlines()[1:]
+    assert "`y = y * gate  # one channel`" in first and first.endswith("torch.cat([gate] * 4, 1)")
+    assert "`return y + self.places  # every place`" in second
+    assert second.endswith("add or multiply by one more input of the model in its place, (n, 4, 6, 5)")
+    for line in (first, second):
+        assert "test_operators_joins.py:" in line
+    net = Gated(True).eval()
+    places = net.places.detach().expand(len(X), -1, -1, -1)
+    q = icepoint.quantize(net, (X[:1], places[:1]), [(X, places)])
+    assert torch.equal(q(X, places), q.freeze()(X, places))
+
+
 @bounded(15)
 @given(st.integers(2, 8), st.sampled_from(("per_channel", "per_tensor_affine", "per_channel_affine")))
 def test_few_bits_give_the_same_bytes_too(bits, weights):
