@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from icepoint import data, models
+from icepoint import Recipe, data, models
 from icepoint.vision import import_torchvision, pixels_to_input, read_image
 
 from .job import CALIBRATION_IMAGES, Job
@@ -18,7 +18,7 @@ from .job import CALIBRATION_IMAGES, Job
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _SEED = 1
 _BATCH_NORM_BATCHES = 4
-_IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "divide": 255}
+_IMAGENET = Recipe(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
 
 
 def float_network(job: Job) -> nn.Module:
