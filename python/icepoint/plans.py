@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .capture import Captured, Reshape, Source
+from .capture import Captured, Reshape, Source, alike
 from .modules import QInput, QModule
 from .qparams import QParam
 from .stages import Stage
@@ -93,8 +93,7 @@ class Plans:
                 f"for the example, from {name} on; quantize it with an example of this size"
             )
         for stage, calibrated in zip(plan.stages, self.first.stages, strict=True):
-            if not _only_moves(stage.layer):
-                stage.layer = calibrated.layer
+            _share(stage, calibrated)
         if any(isinstance(s.layer, QModule) and s.layer.frozen for s in self.first.stages):
             plan.qparams(fix=True)
         return plan
@@ -103,7 +102,6 @@ class Plans:
         return self.__dict__ | {"_source": None, "_stages_of": None}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Plans:
-
         made = object.__new__(Plans)
         memo[id(self)] = made
         shared = {"_source": self._source, "_stages_of": self._stages_of}
@@ -116,6 +114,21 @@ class Plans:
         """Every layer once, with its name."""
         for stage in self.first.stages:
             yield stage.name, stage.layer
+
+
+def _share(stage: Stage, calibrated: Stage) -> None:
+    """Gives a stage for another size the calibrated layer, or one with other constants its ranges.
+
+    A constant may follow the size, as in x * x.shape[2]; so do the windows of a pool to (1, None).
+    """
+    if _only_moves(stage.layer):
+        return
+    steps, known = stage.steps, calibrated.steps
+    if len(steps) == len(known) and all(alike(a.module, b.module) for a, b in zip(steps, known, strict=True)):
+        stage.layer = calibrated.layer
+        return
+    stage.layer.train(calibrated.layer.training)
+    stage.layer.q_out = calibrated.layer.q_out
 
 
 def _only_moves(layer: nn.Module) -> bool:

@@ -121,3 +121,40 @@ def test_what_is_calibrated_for_one_size_alone():
     with pytest.raises(ValueError, match="there the network is another one than for the example, from 2 on"):
         q(torch.zeros(1, 3, 32, 32))
     checked(net, quantized(net, size=32, sizes=(32, 24)), 40)
+
+
+SIZES_IN_NUMBERS = {
+    "a gain": lambda n, x: n.conv(x) * x.shape[2],
+    "a quotient": lambda n, x: n.conv(x) / x.shape[3],
+    "a factor of a sum": lambda n, x: torch.add(n.conv(x), F.relu(n.conv(x)), alpha=x.shape[2]),
+    "padding": lambda n, x: F.conv2d(x, n.conv.weight, n.conv.bias, padding=x.shape[2] // 8),
+    "a pool to (1, None)": lambda n, x: F.adaptive_avg_pool2d(n.conv(x), (1, None)),
+}
+
+
+@pytest.mark.parametrize("forward", SIZES_IN_NUMBERS.values(), ids=SIZES_IN_NUMBERS)
+def test_numbers_that_follow_the_size_are_those_of_the_size(forward):
+    torch.manual_seed(SEED)
+    net = OneConv(forward).eval()
+    q = quantized(net, sizes=(32, 24, 44))
+    for size in (32, 24, 40, 44):
+        x = images(5, SEED + 1, 3, size)
+        with torch.no_grad():
+            real, road = net(x), q(x)
+        assert road.shape == real.shape
+        # A number of another size would be wrong by a third or more; ranges of 12 images clip a few values.
+        assert float((real - road).norm() / real.norm()) < 0.15, size
+        assert torch.equal(q.freeze(height=size, width=size)(x), road)
+        assert torch.equal(copy.deepcopy(q)(x), road)
+
+
+def test_a_window_that_torch_makes_a_number_is_refused_for_other_sizes(capfd):
+    torch.manual_seed(SEED)
+    net = OneConv(lambda n, x: F.avg_pool2d(n.conv(x), x.shape[2] // 8)).eval()
+    q = quantized(net, sizes=(32,))
+    with pytest.raises(ValueError, match=r"captured for Eq\(\(x\.shape\[2\]//8\), 4\)"):
+        q(torch.zeros(1, 3, 24, 24))
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2)).eval()
+    with pytest.raises(ValueError, match="fixes the size"):
+        quantized(linear, sizes=(32,))(torch.zeros(1, 3, 24, 24))
+    assert "Traceback" not in capfd.readouterr().err  # torch's own log of it

@@ -1,5 +1,6 @@
 """From a trained torch model to the graph of float modules that it computes."""
 
+from .alike import alike
 from .calls import FloatCall
 from .endings import Ending
 from .operators import Add, Concat, Mul, Reshape
@@ -21,5 +22,6 @@ __all__ = [
     "Source",
     "Step",
     "Structure",
+    "alike",
     "capture",
 ]

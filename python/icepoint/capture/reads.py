@@ -45,12 +45,13 @@ class SizeReads(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if name in ("__get__", "size", "numel") and not self.found:
             self.found = self._reads(name, func, args, kwargs or {}, sys._getframe(1))
+        self.found = self.found or _makes_number(name, args, kwargs or {})
         return func(*args, **(kwargs or {}))
 
     @staticmethod
     def _reads(name: str, func: Any, args: Any, kwargs: Any, frame: FrameType) -> bool:
         if not is_user_s(frame.f_code.co_filename):
-            return frame.f_code.co_name == "interpolate"  # its recompute_scale_factor
+            return frame.f_code.co_name == "_output_padding"  # a transposed convolution's output_size
         if name == "__get__":
             if func not in _SHAPES:
                 return False
@@ -58,6 +59,17 @@ class SizeReads(TorchFunctionMode):
             return re.search(r"\.shape\b(?!\[0\])", code) is not None or ".shape" not in code
         dim = args[1] if len(args) > 1 else kwargs.get("dim")
         return name == "numel" or dim != 0
+
+
+def _makes_number(name: str, args: Any, kwargs: Any) -> bool:
+    """Whether a function of torch.nn.functional makes a number of a size, which the graph would then hold."""
+    if name == "interpolate":
+        scaled = len(args) < 2 and kwargs.get("size") is None
+        return bool(kwargs.get("recompute_scale_factor")) or (scaled and kwargs.get("mode") == "area")
+    if not name.startswith("adaptive_"):
+        return False
+    size = args[1] if len(args) > 1 else kwargs.get("output_size")
+    return isinstance(size, (tuple, list)) and None in size
 
 
 class RealConstants(TorchFunctionMode):

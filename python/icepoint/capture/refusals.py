@@ -29,15 +29,27 @@ _STEERED = "a value that it computes steers its Python code"
 
 
 @contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """Torch's own errors as Refusal; its warnings and logs are not for the user."""
+def torch_s_logs_off() -> Iterator[None]:
+    """Torch logs the errors of its tracing with a traceback; the error itself is told to the user."""
     logger = logging.getLogger("torch")
     level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Torch's own errors as Refusal; its warnings and logs are not for the user."""
     try:
         # torch.export prints the graph that it had when it met a value that steers.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+        with (
+            torch_s_logs_off(), warnings.catch_warnings(),
+            contextlib.redirect_stdout(None), contextlib.redirect_stderr(None),
+        ):  # fmt: skip
             warnings.simplefilter("ignore")
-            logger.setLevel(logging.CRITICAL)
             yield
     except Refusal:
         raise
@@ -46,8 +58,6 @@ def refusals() -> Iterator[None]:
         if isinstance(error, GuardOnDataDependentSymNode):
             reason = _STEERED
         raise Refusal(reason.rstrip("."), line_of(error)) from error
-    finally:
-        logger.setLevel(level)
 
 
 def line_of(error: BaseException) -> str:

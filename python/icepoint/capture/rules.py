@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import sympy
 import torch
 
 from .reads import is_user_s
@@ -29,4 +30,6 @@ def rules_of(values: Sequence[torch.Tensor], symbols: Mapping[Any, Any]) -> list
                 continue
             if is_user_s(frame.filename) or "/torch/nn/" in frame.filename:
                 found.append(Rule(guard.expr, place(frame)))
+            elif isinstance(guard.expr, sympy.Eq) and any(side.is_number for side in guard.expr.args):
+                found.append(Rule(guard.expr, guard.sloc.maybe_user_loc or place(frame)))
     return found

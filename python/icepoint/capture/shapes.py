@@ -10,6 +10,7 @@ from torch import fx
 from torch._subclasses import FakeTensorMode
 
 from .places import line_of, name_of
+from .refusals import torch_s_logs_off
 from .roads import Trace
 from .sizes import Sizes, expression_of
 
@@ -24,7 +25,7 @@ def shapes_at_example(found: Trace) -> dict[fx.Node, Any]:
 def shapes_at(found: Trace, inputs: Sequence[Shape]) -> dict[fx.Node, Any]:
     """The same for other heights and widths. ValueError naming the layer that does not take them."""
     values: dict[fx.Node, Any] = {}
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+    with torch_s_logs_off(), FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
         values.update({node: torch.empty(shape) for node, shape in zip(found.inputs, inputs, strict=True)})
         values.update(found.constants)
         for node in found.graph.nodes:
