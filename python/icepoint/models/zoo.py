@@ -14,9 +14,6 @@ from ..vision import import_torchvision
 _OPEN = 1.0  # the mean of what goes into an activation, in deviations
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Hardsigmoid, nn.SiLU, nn.Sigmoid)
 
-_OPEN = 1.0  # the mean of what goes into an activation, in deviations
-_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.Hardsigmoid, nn.SiLU, nn.Sigmoid)
-
 
 def seeded(name: str, seed: int = 0, images: torch.Tensor | None = None, **options: Any) -> nn.Module:
     """A torchvision classifier or segmentation network in eval mode, the same for the same seed.
@@ -62,7 +59,6 @@ def _settle(model: nn.Module, images: torch.Tensor) -> None:
     for norm in norms:
         norm.train().reset_running_stats()
         norm.momentum = None  # the plain average, here of one batch
-        nn.init.constant_(norm.bias, _OPEN)
         nn.init.constant_(norm.bias, _OPEN)
     hooks = [
         layer.register_forward_hook(_standardize(_OPEN if isinstance(behind, _ACTIVATIONS) else 0.0))
