@@ -64,7 +64,9 @@ class Recipe:
         # Tuples of float32 values: what the file holds, so that a loaded recipe equals the given one.
         object.__setattr__(self, "mean", tuple(float(v) for v in mean.astype(np.float32)))
         object.__setattr__(self, "std", tuple(float(v) for v in std.astype(np.float32)))
-        object.__setattr__(self, "classes", tuple(self.classes))
+        if isinstance(self.classes, str):
+            raise ValueError(f"Recipe.classes: expected a list of names, found {self.classes!r}")
+        object.__setattr__(self, "classes", tuple(self.classes or ()))
 
     @classmethod
     def of(cls, recipe: Recipe | dict[str, Any] | None) -> Recipe | None:
@@ -178,7 +180,10 @@ def _checked_resize(found: Mapping[str, Any]) -> dict[str, Any]:
             '"filter": F, "shorter_side": pixels} or {"fit": "stretch", "filter": F} with F one of '
             f"{', '.join(FILTERS)}; found {found!r}"
         )
-    numbers = {key: operator.index(found[key]) for key in own}
+    numbers = {key: found[key] for key in own}
+    if any(isinstance(value, bool) or not hasattr(value, "__index__") for value in numbers.values()):
+        raise ValueError(f"Recipe.resize: expected whole numbers, found {found!r}")
+    numbers = {key: operator.index(value) for key, value in numbers.items()}
     if not 0 <= numbers.get("fill", 0) <= 255 or numbers.get("shorter_side", 1) < 1:
         raise ValueError(f"Recipe.resize: expected a fill in 0..255, a shorter_side above 0, found {found!r}")
     return {"fit": found["fit"], "filter": found["filter"]} | numbers

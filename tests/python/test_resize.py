@@ -163,6 +163,15 @@ def test_what_a_recipe_cannot_express(transforms):
         Recipe.of_transforms(transforms.Compose([]))
 
 
+def test_classes_are_a_list_of_names_or_none(transforms):
+    from torchvision.transforms import _presets
+
+    # VGG16_Weights.IMAGENET1K_FEATURES: its meta["categories"] is None.
+    assert Recipe.of_transforms(_presets.ImageClassification(crop_size=224), None).classes == ()
+    with pytest.raises(ValueError, match="expected a list of names, found 'cat'"):
+        Recipe([0.5], [0.5], classes="cat")
+
+
 def test_recipes_that_resize():
     stretch = {"fit": "stretch", "filter": "bilinear"}
     recipe = Recipe([0.5], [0.5], resize=stretch)
@@ -201,6 +210,8 @@ def test_a_tensor_is_resized_as_its_picture():
         {"fit": "letterbox", "filter": "bilinear"},
         {"fit": "letterbox", "filter": "bilinear", "fill": 256},
         {"fit": "crop", "filter": "bilinear", "shorter_side": 0},
+        {"fit": "crop", "filter": "bilinear", "shorter_side": 256.0},
+        {"fit": "letterbox", "filter": "bilinear", "fill": True},
         "stretch",
     ],
 )
