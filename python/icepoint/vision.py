@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from . import _C
 
@@ -56,6 +56,10 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
                 picture.load()
                 pixels = _pixels(picture, header)
                 tiff = _exif(picture)
+        except UnidentifiedImageError as error:
+            raise ValueError(
+                f"{os.fspath(path)}: expected a sound PNG or JPEG file, found neither"
+            ) from error
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise ValueError(f"{os.fspath(path)}: expected a sound PNG or JPEG file; {error}") from error
     return orient(pixels, exif_orientation(tiff))

@@ -240,3 +240,9 @@ print(torchvision.models.resnet18(num_classes=7).fc.out_features, torchvision.da
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["7", "MNIST"], done.stderr
+
+
+def test_what_is_no_picture_is_refused_with_its_name(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8not a jpeg")
+    with pytest.raises(ValueError, match=r"a\.jpg: expected a sound PNG or JPEG file, found neither$"):
+        vision.read_image(tmp_path / "a.jpg")
