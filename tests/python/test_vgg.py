@@ -146,3 +146,15 @@ def test_of_refuses_other_weights(broken):
 def test_refused_sizes(option, value):
     with pytest.raises(ValueError, match=rf"Vgg\.{option}: expected .*, found {value}"):
         Vgg(**{option: value})
+
+
+def test_weights_of_any_width_tell_the_network():
+    for width in (1 / 64, 0.05, 0.07, 0.1, 0.11):
+        net = small(width=width, image_size=32)
+        assert torch.equal(Vgg.of(net.state_dict())(torch.ones(1, 3, 32, 32)), net(torch.ones(1, 3, 32, 32)))
+
+
+@pytest.mark.parametrize("call", ["quantize_forward", "freeze", "quantize_inference"])
+def test_what_needs_quantize_first_says_so(call):
+    with pytest.raises(ValueError, match=r"quantize first: net\.quantize"):
+        getattr(small(), call)(*([] if call == "freeze" else [torch.zeros(1, 3, 64, 64)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -87,13 +87,17 @@ class Vgg(nn.Module):
         64
         """
         try:
-            width = len(state["layer1_conv1.weight"]) / _BLOCKS[0][0]
+            width = _width(len(state[f"layer{block}_conv1.weight"]) for block in range(1, len(_BLOCKS) + 1))
             channels = len(state["layer5_conv3.weight"])
             hidden, flat = state["fullyconnect1.weight"].shape
             side = math.isqrt(flat // channels)
             net = cls(len(state["fullyconnect3.bias"]), width, _HALVED * side, hidden)
             net.load_state_dict(state)
-        except (KeyError, TypeError, RuntimeError, ZeroDivisionError) as error:
+        except KeyError as error:
+            raise ValueError(
+                f"Vgg.of: expected the state_dict of a Vgg, found none of its {error}"
+            ) from error
+        except (TypeError, RuntimeError, ZeroDivisionError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ValueError(f"Vgg.of: expected the state_dict of a Vgg; {reason}") from error
         return net.eval()
@@ -125,17 +129,22 @@ class Vgg(nn.Module):
 
     def quantize_forward(self, x: torch.Tensor) -> torch.Tensor:
         """Float, with fake-quantized weights: observes the ranges; once frozen, simulates the integers."""
-        for _, name in _STEPS:
-            x = getattr(self, name)(x)
+        for layer in self._quantized():
+            x = layer(x)
         return x
+
+    def _quantized(self) -> list[nn.Module]:
+        """The quantized layers and the flattening between them, in order; ValueError before `quantize`."""
+        if not hasattr(self, _STEPS[0][1]):
+            raise ValueError("Vgg: quantize first: net.quantize(num_bits=8) makes the layers this calls")
+        return [getattr(self, name) for _, name in _STEPS]
 
     def freeze(
         self, recipe: Recipe | dict[str, Any] | None = None, example_input: torch.Tensor | None = None
     ) -> FrozenModel:
         """Fixes every layer's integers and returns the whole network as a frozen model."""
         codes = None  # the qparams of the codes that reach a layer
-        for _, name in _STEPS:
-            layer = getattr(self, name)
+        for layer in self._quantized():
             if isinstance(layer, QModule):
                 layer.freeze(qi=codes)
                 codes = codes if layer.keeps_qparams else layer.qo
@@ -145,8 +154,17 @@ class Vgg(nn.Module):
 
     def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:
         """float32 in and out; integers alone from the input's codes to the output's."""
+        layers = self._quantized()
         qx = self.qlayer1_conv1.qi.quantize_tensor(x)
-        for _, name in _STEPS:
-            layer = getattr(self, name)
+        for layer in layers:
             qx = layer.quantize_inference(qx) if isinstance(layer, QModule) else layer(qx)
         return self.qfc3.qo.dequantize_tensor(qx)
+
+
+def _width(channels: Iterable[int]) -> float:
+    """A width that gives each block so many channels: any in the middle of what all of them allow.
+
+    round(64 w) alone does not tell w well enough: 19 channels are 0.3 and 0.297, but 512 w is 154 and 152.
+    """
+    pairs = [(n, base) for n, (base, _) in zip(channels, _BLOCKS, strict=True)]
+    return (max((n - 0.5) / base for n, base in pairs) + min((n + 0.5) / base for n, base in pairs)) / 2
