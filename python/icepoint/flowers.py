@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from .recipe import Recipe
@@ -27,21 +28,40 @@ def photographs(split: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def pictures_of(folder: str | Path, per_class: int | None = None) -> list[tuple[str, int]]:
-    """(path, label) of the JPEG and PNG files in the four class folders, by class and by name.
+def classes_of(folder: str | Path, count: int) -> tuple[str, ...]:
+    """What the `count` answers of a network are called, for a data folder of class folders.
 
-    A folder named daisy, roses, sunflowers or tulips has that label; other folders (flower_photos has a
-    fifth kind) and other files are left out. `per_class` takes the first so many of each class.
-    FileNotFoundError where a class is missing or has no picture.
+    Four are the lab's where the folder has all of these (flower_photos has a fifth kind, which the lab
+    leaves out); else every folder is a class, in the order of the names. ValueError for another number of
+    folders, OSError where the data folder cannot be read.
+    """
+    names = sorted(p.name for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
+    if count == len(CLASSES) and set(CLASSES) <= set(names):
+        return CLASSES
+    if len(names) != count:
+        raise ValueError(
+            f"{folder}: expected a folder of pictures for each of the network's {count} classes"
+            f"{' (' + ', '.join(CLASSES) + ')' if count == len(CLASSES) else ''}, found {len(names)} folders"
+        )
+    return tuple(names)
+
+
+def pictures_of(
+    folder: str | Path, per_class: int | None = None, classes: Sequence[str] = CLASSES
+) -> list[tuple[str, int]]:
+    """(path, label) of the JPEG and PNG files in the class folders, by class and by name.
+
+    A folder's label is its place in `classes`; other folders and other files are left out. `per_class`
+    takes the first so many of each class. FileNotFoundError where a class is missing or has no picture.
     """
     found = []
-    for label, name in enumerate(CLASSES):
+    for label, name in enumerate(classes):
         files = sorted(Path(folder, name).glob("*"))
         paths = [str(path) for path in files if path.suffix.lower() in _PICTURES][:per_class]
         if not paths:
             raise FileNotFoundError(
                 f"{Path(folder, name)}: expected JPEG or PNG files; a data folder has the folders "
-                f"{', '.join(CLASSES)}"
+                f"{', '.join(classes)}"
             )
         found += [(path, label) for path in paths]
     return found

@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from . import flowers, set_num_threads
 from .drawn_flowers import write_drawn_flowers
 from .frozen import FrozenModel
 from .models import Vgg
+from .state_dicts import load_state
 from .vision import pixels_to_input, prepare_pixels, read_image
 
 CHECKPOINT = Path(__file__).resolve().parents[2] / "ckpt" / "flowers_vgg.pt"
@@ -32,7 +34,8 @@ def resize_image(image: np.ndarray, target_size: tuple[int, int]) -> np.ndarray:
     >>> resize_image(np.zeros((20, 10, 3), np.uint8), (4, 4))[0, :, 0]
     array([  0,   0, 114, 114], dtype=uint8)
     """
-    return prepare_pixels(image, flowers.RECIPE, *target_size)[0]
+    height, width = target_size
+    return prepare_pixels(image, flowers.RECIPE, height, width)[0]
 
 
 def process_image(path: str | Path, size: int = 224) -> torch.Tensor:
@@ -77,17 +80,22 @@ def _infer(
 
 
 def run(
-    net: Vgg, dataset: Dataset, calibration: Dataset | None = None, num_bits: int = 8
+    net: Vgg,
+    dataset: Dataset,
+    calibration: Dataset | None = None,
+    num_bits: int = 8,
+    classes: Sequence[str] = flowers.CLASSES,
 ) -> tuple[np.ndarray, np.ndarray, FrozenModel]:
     """The lab from its third step on: full inference, calibration, freezing, integer inference.
 
     `calibration` stands for the pictures that show the ranges; without it, as in the lab, `dataset`.
+    `classes` name the answers in the frozen model.
     Returns the float and the integer probabilities, (pictures, classes) each, and the frozen model.
     """
     full = full_inference(net, dataset)
     net.quantize(num_bits=num_bits)
     direct_quantize(net, dataset if calibration is None else calibration)
-    frozen = net.freeze(recipe=flowers.RECIPE)
+    frozen = net.freeze(recipe=replace(flowers.RECIPE, classes=classes))
     return full, quantize_inference(net, dataset), frozen
 
 
@@ -113,12 +121,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--data", type=Path, metavar="DIR",
-        help=f"a folder with the folders {', '.join(flowers.CLASSES)}; "
-        "default: ../shared/data/flowers/val, or else drawn flowers",
+        help=f"a folder with the folders {', '.join(flowers.CLASSES)}, or with one for each class of other "
+        "--weights, in the order of their names; default: ../shared/data/flowers/val, or else drawn flowers",
     )  # fmt: skip
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", default=CHECKPOINT,
-        help="a state_dict of icepoint.models.Vgg of any width; default: the committed narrow network",
+        help="a state_dict of icepoint.models.Vgg, of any width and any number of classes; "
+        "default: the committed narrow network",
     )  # fmt: skip
     parser.add_argument("--all", action="store_true", help="every picture instead of one a class")
     parser.add_argument(
@@ -126,29 +135,41 @@ def _parser() -> argparse.ArgumentParser:
         help=f"calibrate on {_CALIBRATION_PHOTOS} pictures a class of this folder; "
         "default: on the pictures themselves, as the lab does",
     )  # fmt: skip
-    parser.add_argument("--num-bits", type=int, default=8, choices=range(2, 9), metavar="2..8")
+    parser.add_argument("--num-bits", type=int, default=8, choices=range(2, 9), metavar="2..8",
+                        help="default: %(default)s")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="FILE.ice", help="save the frozen network")
     return parser
 
 
 def _run(args: argparse.Namespace, scratch: Path) -> None:
-    per_class = None if args.all else 1
+    if args.out and not args.out.parent.is_dir():
+        raise FileNotFoundError(f"--out {args.out}: there is no folder {args.out.parent}")
+    net, per_class = _network(args.weights), None if args.all else 1
     folder = args.data or flowers.photographs("val")
     if folder is None:
         print("No photographs are at hand (--data DIR): these flowers are drawn.")
         folder = scratch
         write_drawn_flowers(folder, per_class or 10)
-    dataset = flowers.pictures_of(folder, per_class)
-    calibration = args.calibration and flowers.pictures_of(args.calibration, _CALIBRATION_PHOTOS)
-    net = Vgg.of(torch.load(args.weights, weights_only=True))
+    classes = flowers.classes_of(folder, net.fullyconnect3.out_features)
+    dataset = flowers.pictures_of(folder, per_class, classes)
+    calibration = args.calibration and flowers.pictures_of(args.calibration, _CALIBRATION_PHOTOS, classes)
 
-    full, quantized, frozen = run(net, dataset, calibration, args.num_bits)
+    full, quantized, frozen = run(net, dataset, calibration, args.num_bits, classes)
     if args.out:
         frozen.save(args.out)
     if args.all:
         labels = np.array([label for _, label in dataset])
         right = [int((found.argmax(1) == labels).sum()) for found in (full, quantized)]
         print(f"Right of {len(labels)}: float {right[0]}, integers {right[1]}")
+
+
+def _network(path: Path) -> Vgg:
+    """ValueError, with the path, for a file that holds no weights of a Vgg."""
+    state = load_state(path)
+    try:
+        return Vgg.of(state)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """icepoint.lab prints the lab's lines to the character, and the roads from a file agree in bytes."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import icepoint
 from icepoint import flowers, lab
 from icepoint.drawn_flowers import write_drawn_flowers
 from icepoint.models import Vgg
@@ -65,6 +68,8 @@ def test_resize_image_lays_a_scaled_picture_top_left_on_grey():
         want = np.full((*target, 3), 114, np.uint8)
         want[: inside[0], : inside[1]] = 200
         assert found.dtype == np.uint8 and np.array_equal(found, want)
+    with pytest.raises(ValueError, match="unpack"):
+        lab.resize_image(np.zeros((5, 5, 3), np.uint8), (4,))
 
 
 def test_process_image(tmp_path):
@@ -131,6 +136,41 @@ def test_main_draws_flowers_where_there_are_no_photographs(weights, monkeypatch,
     first, rest = capsys.readouterr().out.split("\n", 1)
     assert first == "No photographs are at hand (--data DIR): these flowers are drawn."
     assert rest.startswith(STARS) and rest.count("Start inference: ") == 12
+
+
+def test_main_takes_other_classes_by_the_names_of_their_folders(folder, tmp_path, capsys):
+    for number, name in enumerate(["plum", "apple", "pear"]):
+        shutil.copytree(folder / flowers.CLASSES[number], tmp_path / "fruit" / name)
+    (tmp_path / "fruit" / "LICENSE.txt").write_text("no folder")
+    torch.save(small(num_classes=3).state_dict(), tmp_path / "vgg.pt")
+    arguments = ["--data", str(tmp_path / "fruit"), "--weights", str(tmp_path / "vgg.pt")]
+    assert lab.main([*arguments, "--all", "--out", str(tmp_path / "fruit.ice")]) == 0
+    printed = capsys.readouterr().out
+    starts = [line.split("/")[-2] for line in printed.splitlines() if line.startswith("Start inference:")]
+    assert starts == 3 * [name for name in ("apple", "pear", "plum") for _ in range(3)]
+    assert icepoint.load(tmp_path / "fruit.ice").recipe.classes == ("apple", "pear", "plum")
+    (tmp_path / "fruit" / "quince").mkdir()
+    assert lab.main(arguments) == 1
+    assert "each of the network's 3 classes, found 4 folders" in capsys.readouterr().err
+
+
+def test_main_refuses_in_one_line_what_are_no_weights(folder, tmp_path, capsys):
+    files = {"text": b"hello", "empty": b"", "zip": b"PK\x03\x04 broken"}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    torch.save({"conv1.weight": torch.zeros(3)}, tmp_path / "other")
+    for name in (*files, "other"):
+        assert lab.main(["--data", str(folder), "--weights", str(tmp_path / name)]) == 1
+        found = capsys.readouterr()
+        assert found.out == "" and found.err.count("\n") == 1
+        assert f"icepoint.lab: {tmp_path / name}: " in found.err and "state_dict" in found.err
+
+
+def test_main_says_before_it_computes_that_it_cannot_save(folder, weights, tmp_path, capsys):
+    arguments = ["--data", str(folder), "--weights", str(weights), "--out", str(tmp_path / "none" / "a.ice")]
+    assert lab.main(arguments) == 1
+    found = capsys.readouterr()
+    assert found.out == "" and "there is no folder" in found.err
 
 
 @pytest.mark.parametrize("missing", ["--data", "--weights"])

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
-import torch
 from torch import nn
 
+from ..state_dicts import load_state
 from ..vision import import_torchvision
 
 
@@ -39,10 +39,7 @@ def load_model(name: str, weights: Path | None = None) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise ValueError(f"{name!r}: expected an nn.Module, found {type(model).__name__}")
     if weights is not None:
-        state = torch.load(weights, map_location="cpu", weights_only=True)
-        if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-            state = state["state_dict"]
-        model.load_state_dict(state)
+        model.load_state_dict(load_state(weights))
     return model.eval()
 
 
