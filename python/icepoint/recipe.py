@@ -64,9 +64,7 @@ class Recipe:
         # Tuples of float32 values: what the file holds, so that a loaded recipe equals the given one.
         object.__setattr__(self, "mean", tuple(float(v) for v in mean.astype(np.float32)))
         object.__setattr__(self, "std", tuple(float(v) for v in std.astype(np.float32)))
-        if isinstance(self.classes, str):
-            raise ValueError(f"Recipe.classes: expected a list of names, found {self.classes!r}")
-        object.__setattr__(self, "classes", tuple(self.classes or ()))
+        object.__setattr__(self, "classes", tuple(self.classes))
 
     @classmethod
     def of(cls, recipe: Recipe | dict[str, Any] | None) -> Recipe | None:
@@ -133,7 +131,7 @@ class Recipe:
         return prepare_pixels(pixels, self, *(self.size or (None, None)))
 
     @classmethod
-    def of_transforms(cls, transforms: Any, classes: Sequence[str] = ()) -> Recipe:
+    def of_transforms(cls, transforms: Any, classes: Sequence[str] | None = ()) -> Recipe:
         """The recipe of a torchvision preset, as `weights.transforms()` gives it; classes names the outputs.
 
         ImageClassification is resize and centre crop; SemanticSegmentation only resizes, so that pictures
@@ -169,7 +167,7 @@ class Recipe:
                     f"resize_size={scaled}" + (f", crop_size={list(size)}" if size else "")
                 )
             resize["shorter_side"] = scaled[0]
-        return cls(mean=transforms.mean, std=transforms.std, classes=classes, resize=resize, size=size)
+        return cls(transforms.mean, transforms.std, classes or (), resize=resize, size=size)
 
 
 def _checked_resize(found: Mapping[str, Any]) -> dict[str, Any]:
