@@ -69,7 +69,9 @@ class WeightOnlyModel(nn.Module):
         }
         # One entry: safetensors writes several in an order that changes from run to run.
         metadata = {_FORMAT: json.dumps(layers, sort_keys=True)}
-        state = {name: x.detach().clone().contiguous() for name, x in self.model.state_dict().items()}
+        values = self.model.state_dict()
+        stored = set(_first_names(self.model).values())  # what layers share is written once
+        state = {name: values[name].detach().clone().contiguous() for name in values if name in stored}
         _C.save_atomically(os.fsdecode(path), to_safetensors(state, metadata))
         return Path(path)
 
@@ -93,11 +95,21 @@ def quantize_weights(
     >>> q(torch.zeros(2, 64)).shape, q.size_bytes
     (torch.Size([2, 8]), 2888)
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"quantize_weights: expected an nn.Module, found {type(model).__name__}")
     default = check_num_bits(num_bits, "quantize_weights.num_bits")
     bits, scheme = WeightBits(weight_bits, default), check_scheme(weights)
-    found = [(name, layer) for name, layer in _layers(model) if not any(fnmatchcase(name, k) for k in keep)]
+    layers = dict(_layers(model))
+    if not layers:
+        dtypes = ", ".join(sorted({str(p.dtype) for p in model.parameters()})) or "none"
+        raise ValueError(
+            f"quantize_weights: {type(model).__name__} has no float32 weights to pack; expected linear, "
+            f"convolution or embedding layers in float32, found parameters of {dtypes}"
+        )
+    kept = _kept(layers, keep)
+    found = [(name, layer) for name, layer in layers.items() if name not in kept]
     if not found:
-        raise ValueError(f"quantize_weights: {type(model).__name__} has no float32 weights to pack")
+        raise ValueError(f"quantize_weights.keep: {list(keep)} leaves no layer to pack")
     plan = {
         name: PackedWeight(bits.of(name), scheme, layer.weight.shape, _axis(layer)) for name, layer in found
     }
@@ -111,6 +123,8 @@ def load_weights(path: str | os.PathLike[str], model: nn.Module) -> WeightOnlyMo
     ValueError where the file is no such file, or was written for another network.
     """
     who = f"load_weights: {os.fsdecode(path)}"
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{who}: expected a file, found a folder")
     try:
         with safe_open(os.fsdecode(path), "pt") as file:
             metadata = file.metadata() or {}
@@ -125,13 +139,16 @@ def load_weights(path: str | os.PathLike[str], model: nn.Module) -> WeightOnlyMo
         for name, told in json.loads(metadata[_FORMAT]).items():
             if name not in layers or list(layers[name].weight.shape) != told["shape"]:
                 raise ValueError(f"{type(model).__name__} has no layer {name!r} with weights {told['shape']}")
-            stored = tuple(state[f"{name}.parametrizations.weight.original{i}"] for i in range(3))
-            plan[name] = PackedWeight(
-                check_num_bits(told["bits"]), check_scheme(told["scheme"]), told["shape"],
-                _axis(layers[name]), stored,
-            )  # fmt: skip
+            bits, scheme = check_num_bits(told["bits"]), check_scheme(told["scheme"])
+            plan[name] = PackedWeight(bits, scheme, told["shape"], _axis(layers[name]))
+        for name, first in _owners(layers, plan).items():
+            names = (f"{_prefix(first)}parametrizations.weight.original{i}" for i in range(3))
+            plan[name].stored = tuple(state[key] for key in names)
         made = _made(model, plan)
-        made.model.load_state_dict(state)
+        firsts = _first_names(made.model)
+        if differing := set(state).symmetric_difference(firsts.values()):
+            raise ValueError(f"only one of both has {', '.join(sorted(differing)[:3])}")
+        made.model.load_state_dict({name: state[first] for name, first in firsts.items()})
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{who}: written for another network: {error}") from error
     return made
@@ -140,32 +157,90 @@ def load_weights(path: str | os.PathLike[str], model: nn.Module) -> WeightOnlyMo
 def _made(model: nn.Module, plan: Mapping[str, PackedWeight]) -> WeightOnlyModel:
     """A copy of `model`, never of its large weights, with `plan`'s layers packed."""
     layers = {name: layer for name, layer in _layers(model) if name in plan}
+    planned = {id(layer) for layer in layers.values()}
+    others = {
+        id(x)
+        for module in model.modules()
+        for name, x in module.named_parameters(recurse=False)
+        if name != "weight" or id(module) not in planned
+    }
     # deepcopy takes what `memo` has as copied already: views of the float weights, which are replaced below.
-    views = {id(x.weight): nn.Parameter(x.weight.detach(), requires_grad=False) for x in layers.values()}
+    views = {
+        id(x.weight): nn.Parameter(x.weight.detach(), requires_grad=False)
+        for x in layers.values()
+        if id(x.weight) not in others
+    }
     copied = copy.deepcopy(model, views)
     rows = []
-    for name, packed in plan.items():
+    for name, first in _owners(layers, plan).items():
         layer, weight = copied.get_submodule(name), layers[name].weight
-        parametrize.register_parametrization(layer, "weight", packed, unsafe=True)
-        rows.append(WeightRow.of(name, layer, packed, weight))
+        layer.weight = nn.Parameter(layer.weight.detach(), requires_grad=False)  # codes have no gradients
+        try:
+            parametrize.register_parametrization(layer, "weight", plan[name], unsafe=True)
+        except ValueError as error:
+            raise ValueError(f"quantize_weights: layer {name!r}: {error}") from error
+        if first != name:  # tied weights stay tied
+            theirs = copied.get_submodule(first).parametrizations.weight
+            for i in range(3):
+                setattr(layer.parametrizations.weight, f"original{i}", getattr(theirs, f"original{i}"))
+        rows.append(WeightRow.of(name, layer, plan[name], weight))
     return WeightOnlyModel(copied, WeightReport(rows, _bytes_of(model), _bytes_of(copied)))
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     for name, layer in model.named_modules():
         weight = getattr(layer, "weight", None)
-        if type(layer) in _AXES and isinstance(weight, nn.Parameter) and weight.dtype == torch.float32:
+        if (
+            isinstance(layer, tuple(_AXES))
+            and isinstance(weight, nn.Parameter)
+            and weight.dtype == torch.float32
+        ):
             yield name, layer
 
 
+def _kept(layers: Mapping[str, nn.Module], keep: Sequence[str]) -> set[str]:
+    """The layers that `keep` names; ValueError for a pattern without one."""
+    if isinstance(keep, str):
+        raise ValueError(f"quantize_weights.keep: expected a list of patterns, found {keep!r}")
+    kept = {pattern: {name for name in layers if fnmatchcase(name, pattern)} for pattern in keep}
+    for pattern, names in kept.items():
+        if not names:
+            raise ValueError(
+                f"quantize_weights.keep: {pattern!r} matches no layer with weights; "
+                f"expected a pattern of {', '.join(layers)}"
+            )
+    return set().union(*kept.values())
+
+
+def _owners(layers: Mapping[str, nn.Module], plan: Mapping[str, PackedWeight]) -> dict[str, str]:
+    """Each planned layer's name with that of the first one that packs the same weight in the same way."""
+    seen: dict[tuple, str] = {}
+    return {
+        name: seen.setdefault((id(layers[name].weight), p.num_bits, p.scheme, p.axis), name)
+        for name, p in plan.items()
+    }
+
+
+def _first_names(model: nn.Module) -> dict[str, str]:
+    """Each name in the state_dict with the first name of the same tensor."""
+    seen: dict[int, str] = {}
+    return {name: seen.setdefault(id(x), name) for name, x in model.state_dict(keep_vars=True).items()}
+
+
 def _axis(layer: nn.Module) -> int:
-    return _AXES[type(layer)]
+    return next(axis for kind, axis in _AXES.items() if isinstance(layer, kind))
+
+
+def _prefix(name: str) -> str:
+    return f"{name}." if name else ""
 
 
 def _packed(model: nn.Module) -> Iterator[tuple[str, PackedWeight]]:
     for name, layer in model.named_modules():
         if parametrize.is_parametrized(layer, "weight"):
-            yield name, layer.parametrizations.weight[0]
+            packed = layer.parametrizations.weight[0]
+            if isinstance(packed, PackedWeight):
+                yield name, packed
 
 
 def _bytes_of(model: nn.Module) -> int:

@@ -109,11 +109,110 @@ def test_a_file_of_another_network_is_refused_in_words(tmp_path):
         load_weights(tmp_path / "none", small_net())
 
 
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(50, 16), nn.Linear(16, 50, bias=False)
+        self.head.weight = self.embed.weight
+
+    def forward(self, x):
+        return self.head(self.embed(x))
+
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.second = self.first
+
+    def forward(self, x):
+        return self.second(self.first(x)[..., :8])
+
+
+def made(kind):
+    torch.manual_seed(5)
+    return kind().eval()
+
+
+def normed():
+    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.Linear(8, 4))
+
+
+@pytest.mark.parametrize(("kind", "count", "rows"), [(Tied, 800, 50), (Shared, 64, 8)])
+def test_weights_that_layers_share_are_stored_once(tmp_path, kind, count, rows):
+    x = torch.randint(0, 50, (3, 4)) if kind is Tied else torch.randn(3, 8)
+    q = quantize_weights(made(kind), 8)
+    biases = 0 if kind is Tied else 32
+    assert q.size_bytes == count + 4 * rows + 4 + biases
+    path = q.save(tmp_path / "shared.safetensors")
+    assert count < path.stat().st_size < count + 1100
+    loaded = load_weights(path, kind().eval())
+    assert torch.equal(loaded(x), q(x)) and loaded.size_bytes == q.size_bytes
+
+
+def test_a_weight_that_one_layer_keeps_is_no_view_of_the_float_models():
+    model = made(Tied)
+    q = quantize_weights(model, 8, keep=["head"])
+    assert q.model.head.weight.data_ptr() != model.embed.weight.data_ptr()
+    assert q.model.head.weight.requires_grad
+    mixed = quantize_weights(model, 8, weight_bits={"head": 4})  # two sets of codes: no longer tied
+    assert not torch.equal(mixed.model.head.weight, mixed.model.embed.weight)
+
+
+def test_the_file_of_a_tied_network_is_for_tied_networks(tmp_path):
+    untied = made(Tied)
+    untied.head = nn.Linear(16, 50, bias=False)
+    path = quantize_weights(made(Tied)).save(tmp_path / "tied.safetensors")
+    with pytest.raises(ValueError, match="another network"):
+        load_weights(path, untied)
+    path = quantize_weights(untied).save(tmp_path / "untied.safetensors")
+    with pytest.raises(ValueError, match=r"another network: only one of both has head\."):
+        load_weights(path, made(Tied))
+
+
+@pytest.mark.parametrize("kind", [normed, lambda: nn.Linear(8, 4)])
+def test_files_of_other_parametrizations_and_of_a_single_layer(tmp_path, kind):
+    q, x = quantize_weights(made(kind)), torch.randn(2, 8)
+    loaded = load_weights(q.save(tmp_path / "a.safetensors"), kind().eval())
+    assert torch.equal(loaded(x), q(x))
+
+
+def test_subclasses_of_layers_are_packed_and_computed_with():
+    layer = made(lambda: nn.MultiheadAttention(8, 2, batch_first=True))
+    q, x = quantize_weights(layer), torch.randn(2, 3, 8)
+    assert [row.layer for row in q.report().rows] == ["out_proj"]
+    with torch.no_grad():
+        assert (q(x, x, x)[0] - layer(x, x, x)[0]).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_it_follows_its_user_to_another_float_type(dtype):
+    q = quantize_weights(small_net())
+    real, found = q(X), copy.deepcopy(q).to(dtype)(X.to(dtype))
+    assert found.dtype == dtype and (found - real).abs().max() < 0.05 * real.abs().max()
+
+
+def test_what_cannot_be_packed_is_refused_in_words(tmp_path):
+    with pytest.raises(ValueError, match=r"in float32, found parameters of torch\.float64"):
+        quantize_weights(small_net().double())
+    with pytest.raises(ValueError, match=r"expected an nn\.Module, found OrderedDict"):
+        quantize_weights(small_net().state_dict())
+    broken = small_net()
+    broken[6].weight.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="layer '6': weight: expected finite"):
+        quantize_weights(broken)
+    with pytest.raises(IsADirectoryError, match="found a folder"):
+        load_weights(tmp_path, small_net())
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"num_bits": 9}, "num_bits: expected an integer in 2..8, found 9"),
     ({"weights": "per_row"}, "expected one of per_channel"),
     ({"weight_bits": {"nothing.*": 4}}, "'nothing.\\*' matches no layer"),
-    ({"keep": ["*"]}, "has no float32 weights"),
+    ({"keep": ["*"]}, r"\['\*'\] leaves no layer"),
+    ({"keep": "6"}, "expected a list of patterns, found '6'"),
+    ({"keep": ["head"]}, "'head' matches no layer with weights; expected a pattern of 0, 3, 6"),
+    ({"num_bits": 8.0}, "expected an integer in 2..8, found 8.0"),
 ])  # fmt: skip
 def test_wrong_arguments_are_refused_in_words(arguments, words):
     with pytest.raises(ValueError, match=words):
