@@ -13,7 +13,7 @@ from rich.table import Table
 from torch import nn
 
 from .capture import Captured, Missing, Source, Step
-from .quantize_inputs import check_eval, examples_of
+from .quantize_inputs import check_model, examples_of
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,6 @@ def coverage(model: nn.Module, example_inputs: Any) -> Coverage:
     >>> [(item.operator, item.path) for item in told.missing]
     [('layer_norm', '1')]
     """
+    check_model(model, "coverage")
     args, kwargs, _ = examples_of(example_inputs, "coverage")
-    check_eval(model)
     return Coverage(Source(model, args, kwargs).read())

@@ -83,6 +83,9 @@ class FrozenModel(nn.Module):
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """float32 (n, ...) inputs to float32 (n, ...) outputs, int64 where argmax ends one."""
+        for x in inputs:
+            if not isinstance(x, torch.Tensor):
+                raise ValueError(f"FrozenModel: expected float32 tensors, found {type(x).__name__}")
         outputs = torch.ops.icepoint.run(list(inputs), self.model, self.key)
         return _single([y.long() if index else y for y, index in zip(outputs, self._argmax, strict=True)])
 
@@ -100,6 +103,8 @@ class FrozenModel(nn.Module):
             raise ValueError(f"FrozenModel: expected {len(self._inputs)} inputs, found {len(inputs)}")
         found = []
         for x, q in zip(inputs, self._inputs, strict=True):
+            if not isinstance(x, torch.Tensor):
+                raise ValueError(f"FrozenModel: expected tensors, found {type(x).__name__}")
             if x.dtype != torch.uint8:
                 scale = torch.tensor([q["scale"]], dtype=torch.float32)
                 zero_point = torch.tensor([q["zero_point"]], dtype=torch.int32)

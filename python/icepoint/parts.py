@@ -17,7 +17,7 @@ from .modules import QInput
 from .plans import Plan
 from .qparams import QParam
 from .recipe import Recipe
-from .stages import Stage, real
+from .stages import Stage, real, register_layers
 
 
 class Part(nn.Module):
@@ -35,9 +35,7 @@ class Part(nn.Module):
         super().__init__()
         self.stages, self.inputs, self.q_ins = list(stages), list(inputs), list(q_ins)
         self.outputs = list(outputs)
-        for i, stage in enumerate(self.stages):
-            name = stage.name.replace(".", "_")
-            self.add_module(f"{name}_{i}" if hasattr(self, name) else name, stage.layer)
+        register_layers(self, self.stages)
 
     @classmethod
     def whole(cls, plan: Plan) -> Part:
@@ -99,10 +97,10 @@ def freeze_parts(plan: Plan, examples: Sequence[torch.Tensor]) -> list[Piece]:
             inputs = [sources.get(v, v) for v in stage.inputs]
             pieces.append(Piece(copy.deepcopy(stage.layer), inputs, [stage.output]))
             continue
-        made = {s.output for s in run}
+        made = [s.output for s in run]
         read = list(dict.fromkeys(v for s in run for v in s.inputs if v not in made))
         later = _read_later(plan, run)
-        outputs = [v for v in made_in_order(run) if v in later and v not in sources]
+        outputs = [v for v in made if v in later and v not in sources]
         ends = [i for i, v in enumerate(captured.outputs) if v in made and captured.functions[i] is not None]
         part = Part(run, read, [q_of[v] for v in read], outputs + [captured.outputs[i] for i in ends])
         given = [floats[sources.get(v, v)] for v in read]
@@ -110,11 +108,6 @@ def freeze_parts(plan: Plan, examples: Sequence[torch.Tensor]) -> list[Piece]:
         frozen = frozen_part(part, given, functions)
         pieces.append(Piece(frozen, [sources.get(v, v) for v in read], outputs, ends))
     return pieces
-
-
-def made_in_order(run: Sequence[Stage]) -> list[int]:
-    """The values that stages make."""
-    return [stage.output for stage in run]
 
 
 def _runs(plan: Plan, q_of: dict[int, QParam | None]) -> list[list[Stage]]:

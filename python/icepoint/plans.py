@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,11 +109,6 @@ class Plans:
             {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in shared} | shared
         )
         return made
-
-    def layers(self) -> Iterator[tuple[str, nn.Module]]:
-        """Every layer once, with its name."""
-        for stage in self.first.stages:
-            yield stage.name, stage.layer
 
 
 def _share(stage: Stage, calibrated: Stage) -> None:

@@ -12,7 +12,7 @@ from .capture import Captured, Source
 from .codes import check_num_bits
 from .coverage import Coverage
 from .modules import QModule
-from .quantize_inputs import check_eval, examples_of
+from .quantize_inputs import check_model, examples_of
 from .quantized import QuantizedModel
 from .recipe import Recipe
 from .stages import Stage, stages_of
@@ -57,8 +57,8 @@ def quantize(
     bits, scheme = check_num_bits(num_bits, "quantize.num_bits"), check_scheme(weights)
     recipe = Recipe.of(recipe)
     WeightBits(weight_bits, bits)
+    check_model(model, "quantize")
     args, kwargs, examples = examples_of(example_inputs, "quantize")
-    check_eval(model)
     source = Source(model, args, kwargs)
 
     def stages(captured: Captured) -> list[Stage]:
@@ -70,7 +70,8 @@ def quantize(
         raise ValueError(Coverage(captured).refusal(f"quantize: {name} has parts without an integer form"))
     quantized = QuantizedModel(source, stages, examples, recipe).eval()
     if not any(isinstance(stage.layer, QModule) and stage.steps for stage in quantized.stages):
-        raise ValueError(f"quantize: {type(model).__name__} has no layer that computes")
+        told = f"quantize: {type(model).__name__} has no layer that computes in integers"
+        raise ValueError(Coverage(captured).refusal(told) if captured.missing else told)
     quantized._observe(calibration_data)
     quantized.fix()
     return quantized

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from .capture import Structure
+from .modules import QModule
 
 
 def examples_of(example_inputs: Any, who: str) -> tuple[tuple[Any, ...], dict[str, Any], list[torch.Tensor]]:
@@ -39,6 +40,10 @@ def examples_of(example_inputs: Any, who: str) -> tuple[tuple[Any, ...], dict[st
                 f"{who}.example_inputs: expected a float32 batch (n, ...), n >= 1, "
                 f"found {x.dtype} {tuple(x.shape)}"
             )
+        if x.layout != torch.strided or x.device.type != "cpu":
+            raise ValueError(
+                f"{who}.example_inputs: expected a dense tensor on the CPU, found {x.layout} on {x.device}"
+            )
     if len({len(x) for x in tensors}) > 1:
         raise ValueError(
             f"{who}.example_inputs: expected as many images in each input, found {[len(x) for x in tensors]}"
@@ -46,11 +51,27 @@ def examples_of(example_inputs: Any, who: str) -> tuple[tuple[Any, ...], dict[st
     return args, kwargs, tensors
 
 
-def check_eval(model: nn.Module) -> None:
-    """ValueError where a layer would still move, or drop, in train() mode."""
+def check_model(model: nn.Module, who: str) -> None:
+    """ValueError unless `model` is a float32 network on the CPU, in eval mode and not quantized yet."""
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{who}.model: expected an nn.Module, found {_described(model)}")
     moving = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     for name, module in model.named_modules():
+        kind = f"{who}: {name or 'the model'} ({type(module).__name__})"
+        if isinstance(module, QModule):
+            raise ValueError(f"{kind} is quantized already: give the float model")
         if module.training and isinstance(module, moving):
+            raise ValueError(f"{kind} is in train() mode: call model.eval() first")
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+            raise ValueError(f"{who}: {name} has no shape yet: run the model once on the example")
+        if tensor.device.type != "cpu":
             raise ValueError(
-                f"quantize: {name} ({type(module).__name__}) is in train() mode: call model.eval() first"
+                f"{who}: {name} lies on {tensor.device}; icepoint computes on the CPU: move the model there"
             )
+        if isinstance(tensor, nn.Parameter) and tensor.dtype != torch.float32:
+            raise ValueError(f"{who}: {name} is {tensor.dtype}, expected float32: call model.float() first")
+
+
+def _described(model: Any) -> str:
+    return f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__

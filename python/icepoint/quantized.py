@@ -22,7 +22,7 @@ from .quantize_inputs import examples_of
 from .recipe import Recipe
 from .report import Report, make_report
 from .shared_ranges import WIDEST, Own, share_ranges
-from .stages import Stage, ended
+from .stages import Stage, ended, register_layers
 
 
 class QuantizedModel(nn.Module):
@@ -48,9 +48,7 @@ class QuantizedModel(nn.Module):
         self._examples = tuple(x.detach() for x in examples)
         self._sample = self._examples
         self._own: list[Own] = []  # what each layer observed itself, before any of it was shared
-        for i, stage in enumerate(self.stages):
-            name = stage.name.replace(".", "_")
-            self.add_module(f"{name}_{i}" if hasattr(self, name) else name, stage.layer)
+        register_layers(self, self.stages)
 
     @property
     def stages(self) -> list[Stage]:

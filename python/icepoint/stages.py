@@ -55,6 +55,13 @@ def ended(x: torch.Tensor, q: QParam | None, function: Ending | None) -> torch.T
     return function.of_reals(x) if q is None else function.of_codes(x, q.scale, q.zero_point)
 
 
+def register_layers(module: nn.Module, stages: Sequence[Stage]) -> None:
+    """Makes the stages' layers children of `module`, by their names, which it may have for itself."""
+    for i, stage in enumerate(stages):
+        name = stage.name.replace(".", "_")
+        module.add_module(f"{name}_{i}" if hasattr(module, name) else name, stage.layer)
+
+
 def stages_of(captured: Captured, num_bits: int, weights: str, weight_bits: WeightBits) -> list[Stage]:
     """Every step in one stage: BatchNorm folds into the convolution before it, ReLU into what computes."""
     return _Builder(captured, num_bits, weights, weight_bits).build()

@@ -19,7 +19,7 @@ from .operators import Reshape
 from .outputs import outputs_of
 from .places import arguments_of, line_of, name_of, path_of, short_name
 from .rearrange import Rearrange
-from .remedies import OWN_ROAD, remedy_of
+from .remedies import remedy_of
 from .roads import Trace
 from .simplify import simplified
 from .sizes import expression_of
@@ -69,7 +69,7 @@ class Reader:
         if reason is not None:
             output = self._break(node)
             if node.target is not operator.getitem:  # that only picks a result of an operator told already
-                self._miss(node, output, reason, True, OWN_ROAD)
+                self._miss(node, output, reason, True)
             if not hasattr(node.target, "_schema"):
                 self.always.add(output)  # it may write what others read
         elif node.target is operator.getitem and node.args[0] in self.several:
@@ -186,7 +186,8 @@ class Reader:
         self, node: fx.Node, value: int, reason: str, broken: bool = False, remedy: str | None = None
     ) -> None:
         name = short_name(node)
-        item = Missing(name, path_of(node), line_of(node), reason, remedy or remedy_of(name))
+        remedy = remedy or remedy_of(name, reason, broken)
+        item = Missing(name, path_of(node), line_of(node), reason, remedy)
         self.missing.append((value, item, broken))
 
     def _captured(self, outputs: list[int], functions: list[Any], order: list[int]) -> Captured:

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import torch
+from torch import nn
 from torch._subclasses import FakeTensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
@@ -29,6 +30,11 @@ def is_user_s(filename: str) -> bool:
 def shown(filename: str) -> str:
     """How a message names a file: torch's own from `torch/` on, since where it is installed says nothing."""
     return filename.replace(_TORCH, "torch/") if filename.startswith(_TORCH) else filename
+
+
+def is_torch_s(module: nn.Module) -> bool:
+    """Whether a module's class is one of torch.nn's."""
+    return type(module).__module__.startswith("torch.nn.")
 
 
 class SizeReads(TorchFunctionMode):

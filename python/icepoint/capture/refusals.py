@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from torch import nn
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
-from .reads import is_user_s
+from .reads import is_torch_s, is_user_s
 
 
 class Refusal(Exception):
@@ -61,9 +61,18 @@ def refusals() -> Iterator[None]:
 
 
 def line_of(error: BaseException) -> str:
-    """The user's innermost line in the error's traceback: 'net.py:12: `if x.sum() > 0:`'."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if is_user_s(f.filename)]
-    return place(frames[-1]) if frames else ""
+    """The user's innermost line in the error's traceback: 'net.py:12: `if x.sum() > 0:`'.
+
+    Of a network of torch's modules alone the innermost module.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    generated = "<string>", "<lambda>"  # torch's own wrapper around what it traces
+    users = [f for f in frames if is_user_s(f.filename) and (f.filename, f.name) != generated]
+    if users:
+        return place(users[-1])
+    owners = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    modules = [m for m in owners if isinstance(m, nn.Module) and is_torch_s(m) and not list(m.children())]
+    return f"in {modules[-1]}" if modules else ""
 
 
 def place(frame: traceback.FrameSummary) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 #: For what cannot be captured, but could be written by hand.
 OWN_ROAD = "write this part out of QModules (QAdd, QMul, QConcat join branches) and use icepoint.freeze"
 
+_BATCH_FIRST = "keep one image behind the other, x.view(x.shape[0], ...), and join and reduce behind that"
+_NOT_RANDOM = "take it out of the model, or give it what is drawn as one more input"
+_KEEP_A_DIMENSION = "keep a dimension behind n, as (n, 1), and squeeze the result"
+
 _ON_THE_RESULT = "move it to the network's end, or apply it to the float result"
 _NORM = "train with BatchNorm2d in its place"
 _SHAPES = "bring both to one shape, or one of them to one value a channel, (n, c, 1, 1)"
@@ -36,12 +40,21 @@ _REMEDIES = {
 }  # fmt: skip
 
 
-def remedy_of(operator: str) -> str:
+def remedy_of(operator: str, reason: str = "", broken: bool = False) -> str:
     """A sentence's end for the operator's short name.
+
+    `reason` is why it has no integer form, `broken` whether it cannot stay float either.
 
     >>> remedy_of("log_softmax")
     "move it to the network's end, or apply it to the float result"
     """
-    return _REMEDIES.get(
-        operator, "replace it by a supported layer, or quantize with strict=False to keep it float"
-    )
+    known = _REMEDIES.get(operator)
+    if "draws random numbers" in reason:
+        return _NOT_RANDOM
+    if "batch as the first dimension" in reason and known in (None, _MOVES):
+        return _BATCH_FIRST
+    if "makes the shape (n,)" in reason:
+        return _KEEP_A_DIMENSION
+    if broken:
+        return OWN_ROAD
+    return known or "replace it by a supported layer, or quantize with strict=False to keep it float"

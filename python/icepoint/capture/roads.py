@@ -59,7 +59,9 @@ def trace(model: nn.Module, takes: Structure, examples: Examples, any_size: bool
     examples = [x.detach()[:1].repeat(_BATCH, *[1] * (x.dim() - 1)) for x in examples]
     refused: list[Refusal] = []
     with _at_rest(model):
-        called = _Called(model.eval(), takes, any_size)  # _at_rest puts the mode back
+        with contextlib.suppress(NotImplementedError):  # the module of an exported program has one mode
+            model.eval()  # _at_rest puts it back
+        called = _Called(model, takes, any_size)
         for road in (_any_batch, _one_batch, _fake_tensors):
             try:
                 found = road(called, examples)
