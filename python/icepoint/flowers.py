@@ -36,12 +36,14 @@ def classes_of(folder: str | Path, count: int) -> tuple[str, ...]:
     folders, OSError where the data folder cannot be read.
     """
     names = sorted(p.name for p in Path(folder).iterdir() if p.is_dir() and not p.name.startswith("."))
-    if count == len(CLASSES) and set(CLASSES) <= set(names):
+    ours = [name for name in CLASSES if name in names] if count == len(CLASSES) else []
+    if ours == list(CLASSES):
         return CLASSES
-    if len(names) != count:
+    if ours or len(names) != count:  # three flowers and another folder: their order would mislabel them
         raise ValueError(
             f"{folder}: expected a folder of pictures for each of the network's {count} classes"
             f"{' (' + ', '.join(CLASSES) + ')' if count == len(CLASSES) else ''}, found {len(names)} folders"
+            f"{': ' + ', '.join(names[:10]) if names else ''}"
         )
     return tuple(names)
 

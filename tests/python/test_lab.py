@@ -90,6 +90,13 @@ def test_pictures_of_class_folders(folder, tmp_path):
     assert found[3] == (str(folder / "roses" / "000.png"), 1)
     assert flowers.pictures_of(folder, 1) == found[::3]
     (tmp_path / "daisy").mkdir()
+    assert flowers.classes_of(folder, 4) == flowers.CLASSES
+    for name in (*flowers.CLASSES[1:], "violets"):
+        (tmp_path / "mixed" / name).mkdir(parents=True)
+    with pytest.raises(
+        ValueError, match=r"4 classes \(daisy, .*found 4 folders: roses, sunflowers, tulips, violets"
+    ):
+        flowers.classes_of(tmp_path / "mixed", 4)
     with pytest.raises(FileNotFoundError, match=r"daisy: expected JPEG or PNG files; .*tulips"):
         flowers.pictures_of(tmp_path)
 
