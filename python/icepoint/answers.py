@@ -50,6 +50,8 @@ class Answers(Sequence[list[Answer]]):
 
 def classify(frozen: FrozenModel, pictures: Picture | Iterable[Picture], top: int = 1) -> Answers:
     """FrozenModel.classify."""
+    if not isinstance(top, int) or top < 1:
+        raise ValueError(f"classify: top is {top!r}, expected at least 1")
     native = frozen._native()
     names, codes = [], []
     for number, picture in enumerate(_each(pictures)):
@@ -80,4 +82,5 @@ def output_codes(frozen: FrozenModel, picture: Picture) -> np.ndarray:
 
 
 def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    return [pictures] if isinstance(pictures, (str, os.PathLike, Image.Image, np.ndarray)) else pictures
+    one = isinstance(pictures, (str, os.PathLike, Image.Image, np.ndarray, torch.Tensor))
+    return [pictures] if one or not isinstance(pictures, Iterable) else pictures

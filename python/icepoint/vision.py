@@ -160,6 +160,11 @@ def pixels_of(pictures: Picture) -> np.ndarray:
         return read_image(pictures)[None]
     if isinstance(pictures, Image.Image):
         return orient(_pixels(pictures, bytes(26)), exif_orientation(_exif(pictures)))[None]
+    if isinstance(pictures, torch.Tensor):  # (3, h, w) would pass for three grey pictures (n, h, w)
+        raise ValueError(
+            f"pixels: expected a path, a PIL image or a NumPy array, found a tensor {tuple(pictures.shape)}; "
+            "give x.permute(1, 2, 0).numpy() of (c, h, w)"
+        )
     pixels = np.asarray(pictures)
     if pixels.dtype != np.uint8 or not 2 <= pixels.ndim <= 4:
         raise ValueError(

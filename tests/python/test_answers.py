@@ -104,6 +104,14 @@ def test_what_classify_takes(pictures, tmp_path):
     assert len(frozen.classify([])) == 0
     with pytest.raises(ValueError, match="top is 0, expected at least 1"):
         frozen.classify(pictures, top=0)
+    with pytest.raises(ValueError, match=r"top is 1\.5, expected at least 1"):
+        frozen.classify(pictures, top=1.5)
+    tensor = torch.tensor(pixels).permute(2, 0, 1)  # three rows of grey pictures, for NumPy
+    for given in (tensor, [tensor]):
+        with pytest.raises(ValueError, match=r"found a tensor \(3, \d+, \d+\); give x\.permute"):
+            frozen.classify(given)
+    with pytest.raises(ValueError, match="expected a path"):
+        frozen.classify(None)
     with pytest.raises(ValueError, match="expected a path, a PIL image or uint8"):
         frozen.classify([pixels.astype(np.float32)])
     with pytest.raises(FileNotFoundError):
