@@ -44,6 +44,8 @@ struct ModelFile {
   std::string digest;                          // 64 hex digits, filled by read_model
   int64_t file_bytes = 0;
 
+  /// Shape and qparams of output i's codes.
+  const ValueInfo& output(size_t i) const { return proof.values[static_cast<size_t>(graph.outputs[i])]; }
   /// The function of output i, which may be none.
   OutputFunction output_function(size_t i) const {
     return output_recipe.empty() ? OutputFunction{} : output_recipe[i];

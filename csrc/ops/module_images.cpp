@@ -35,7 +35,7 @@ struct Pictures {
 /// Codes (n, ...) of output 0, dense.
 py::array_t<uint8_t> output_codes(const ModelFile& file, const py::array& codes) {
   const auto dense = dense_array<uint8_t>(codes, "codes");
-  Shape expected = file.proof.values[static_cast<size_t>(file.graph.outputs[0])].shape;
+  Shape expected = file.output(0).shape;
   expected.insert(expected.begin(), dense.ndim() > 0 ? dense.shape(0) : 0);
   require(shape_of(dense) == expected, "codes: have shape ", to_string(shape_of(dense)), ", expected ",
           to_string(expected));
@@ -70,13 +70,12 @@ py::array picture_codes(const Model& model, const py::array& pixels) {
 
 py::list answers(const Model& model, const py::array& codes, int64_t top) {
   const ModelFile& file = model.file();
-  require(classifies(file), "classify: the model's output is ",
-          to_string(file.proof.values[static_cast<size_t>(file.graph.outputs[0])].shape),
+  require(classifies(file), "classify: the model's output is ", to_string(file.output(0).shape),
           ", expected one code for each class");
   require(top >= 1, "classify: top is ", top, ", expected at least 1");
   const auto dense = output_codes(file, codes);
   const auto each = static_cast<size_t>(model.output_count(0));
-  const QParams& q = file.proof.values[static_cast<size_t>(file.graph.outputs[0])].q;
+  const QParams& q = file.output(0).q;
   py::list found;
   for (int64_t i = 0; i < dense.shape(0); ++i) {
     py::list one;

@@ -34,7 +34,7 @@ Session::Session(const Common& common, Model::Keep keep)
 }
 
 const ValueInfo& Session::output(size_t i) const {
-  return file().proof.values.at(static_cast<size_t>(file().graph.outputs.at(i)));
+  return file().output(i);
 }
 
 std::vector<float> Session::reals(const uint8_t* codes, int64_t n) const {

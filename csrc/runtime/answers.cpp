@@ -58,12 +58,12 @@ std::string class_name(const Recipe& recipe, int64_t i) {
 }
 
 bool classifies(const ModelFile& file) {
-  return file.proof.values[static_cast<size_t>(file.graph.outputs[0])].shape.size() == 1;
+  return file.output(0).shape.size() == 1;
 }
 
 void print_answers(std::ostream& out, const ModelFile& file, std::span<const std::string> names,
                    std::span<const uint8_t> codes, int64_t top, std::span<const std::string> latency) {
-  const ValueInfo& y = file.proof.values[static_cast<size_t>(file.graph.outputs[0])];
+  const ValueInfo& y = file.output(0);
   const auto each = static_cast<size_t>(y.shape[0]);
   std::vector<std::string> titles{"input", "class", ">probability"};
   if (!latency.empty()) titles.push_back(">latency");

@@ -6,16 +6,8 @@
 #include "core/check.h"
 
 namespace icepoint {
-namespace {
-
-const Shape& shape_of_map(const ModelFile& file) {
-  return file.proof.values[static_cast<size_t>(file.graph.outputs[0])].shape;
-}
-
-}  // namespace
-
 void require_class_map(const ModelFile& file, const std::string& who) {
-  const Shape& shape = shape_of_map(file);
+  const Shape& shape = file.output(0).shape;
   require(shape.size() == 3, who, ": the model's output is ", to_string(shape),
           ", expected codes (classes, height, width): it gives no map");
   require(shape[0] >= 2 && shape[0] <= 256, who, ": the model's output has ", shape[0],
@@ -29,7 +21,7 @@ void require_class_map(const ModelFile& file, const std::string& who) {
 }
 
 Image class_map(const ModelFile& file, const uint8_t* codes) {
-  const Shape& shape = shape_of_map(file);
+  const Shape& shape = file.output(0).shape;
   Image map{shape[1], shape[2], 1, {}};
   const size_t area = static_cast<size_t>(map.height * map.width);
   map.data.assign(area, 0);

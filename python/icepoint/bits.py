@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from .codes import check_num_bits
@@ -40,9 +40,14 @@ class WeightBits:
 
     def check_used(self) -> None:
         """ValueError with the layers' names where a pattern matched none of those that were asked for."""
-        for pattern in self.patterns:
-            if not any(fnmatchcase(name, pattern) for name in self.names):
-                raise ValueError(
-                    f"quantize.weight_bits: {pattern!r} matches no layer with weights; "
-                    f"expected a pattern of {', '.join(dict.fromkeys(self.names))}"
-                )
+        check_patterns(self.patterns, self.names, "quantize.weight_bits")
+
+
+def check_patterns(patterns: Iterable[str], names: Iterable[str], who: str) -> None:
+    """ValueError for a pattern that matches none of the layers' `names`, with all of these."""
+    names = list(dict.fromkeys(names))
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ValueError(
+                f"{who}: {pattern!r} matches no layer with weights; expected a pattern of {', '.join(names)}"
+            )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from .commands import bench, evaluate, inspect, quantize, train
 from .commands.arguments import Commands
+from .exit_code import exit_code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,11 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     args = _parser().parse_args(argv)
-    try:
-        return args.run(args)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"icepoint {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+    return exit_code(f"icepoint {args.command}", lambda: args.run(args))
 
 
 def _parser() -> argparse.ArgumentParser:

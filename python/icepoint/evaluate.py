@@ -97,11 +97,12 @@ def _recipe(model: FrozenModel) -> Recipe:
         raise ValueError(
             f"the model has {len(inputs)} inputs and {len(outputs)} outputs, expected one of each"
         )
-    if model.recipe is None:
+    recipe = Recipe.of_file(described["recipe"])
+    if recipe is None:
         raise ValueError("the model has no input recipe and takes no pictures")
     if len(outputs[0]["shape"]) != 1:
         raise ValueError(f"the model's output is {outputs[0]['shape']}, expected one code for each class")
-    return model.recipe
+    return recipe
 
 
 def _evaluate(

@@ -15,6 +15,7 @@ from torch import nn
 
 from . import flowers, set_num_threads
 from .drawn_flowers import write_drawn_flowers
+from .exit_code import exit_code
 from .frozen import FrozenModel
 from .models import Vgg
 from .state_dicts import load_state
@@ -104,13 +105,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
     set_num_threads(1)
-    try:
+
+    def run_in_scratch() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             _run(args, Path(scratch))
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"icepoint.lab: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
+
+    return exit_code("icepoint.lab", run_in_scratch)
 
 
 def _parser() -> argparse.ArgumentParser:

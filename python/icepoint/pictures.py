@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +53,7 @@ def read_pictures(paths: Sequence[Path], recipe: Recipe, size: tuple[int, int]) 
 
     ValueError, with the file, for another size where the recipe has none.
     """
-    pixels = []
-    for path in paths:
-        picture = read_image(path)
-        try:
-            pixels.append(prepare_pixels(picture, recipe, *size))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-    return np.concatenate(pixels)
+    return _each(paths, lambda picture: prepare_pixels(picture, recipe, *size))
 
 
 def picture_codes(native: Any, paths: Sequence[Path]) -> np.ndarray:
@@ -68,14 +61,19 @@ def picture_codes(native: Any, paths: Sequence[Path]) -> np.ndarray:
 
     native: the _C.Model. ValueError, with the file, for a picture that the recipe does not take.
     """
-    codes = []
+    return _each(paths, lambda picture: native.picture_codes(picture[None]))
+
+
+def _each(paths: Sequence[Path], make: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """What `make` gives for each picture, (1, ...), one behind the other; its errors name the file."""
+    made = []
     for path in paths:
-        pixels = read_image(path)
+        picture = read_image(path)
         try:
-            codes.append(native.picture_codes(pixels[None]))
+            made.append(make(picture))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-    return np.concatenate(codes)
+    return np.concatenate(made)
 
 
 def _entries(folder: Path) -> list[Path]:

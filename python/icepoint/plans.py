@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from .capture import Captured, Reshape, Source, alike
 from .modules import QInput, QModule
 from .qparams import QParam
-from .stages import Stage
+from .stages import Stage, own_qparam
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -116,7 +115,7 @@ def _share(stage: Stage, calibrated: Stage) -> None:
 
     A constant may follow the size, as in x * x.shape[2]; so do the windows of a pool to (1, None).
     """
-    if _only_moves(stage.layer):
+    if own_qparam(stage.layer) is None:  # it only moves, or is a float operator on the model's parameters
         return
     steps, known = stage.steps, calibrated.steps
     if len(steps) == len(known) and all(alike(a.module, b.module) for a, b in zip(steps, known, strict=True)):
@@ -124,13 +123,6 @@ def _share(stage: Stage, calibrated: Stage) -> None:
         return
     stage.layer.train(calibrated.layer.training)
     stage.layer.q_out = calibrated.layer.q_out
-
-
-def _only_moves(layer: nn.Module) -> bool:
-    """Whether a layer has no range of its own; float operators share the model's parameters."""
-    if isinstance(layer, QModule):
-        return layer.keeps_qparams and not isinstance(layer, QInput)
-    return True
 
 
 def _qparam(stage: Stage, given: list[QParam | None], fix: bool) -> QParam | None:
@@ -142,4 +134,4 @@ def _qparam(stage: Stage, given: list[QParam | None], fix: bool) -> QParam | Non
         layer.freeze()
     elif fix:
         layer.freeze(given[0] if len(given) == 1 else given)
-    return layer.q_in if layer.keeps_qparams else layer.q_out
+    return layer.q_result

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .capture import Reshape
-from .modules import QConcat, QInput, QModule
+from .modules import QConcat, QModule
 from .qparams import QParam
-from .stages import Stage
+from .stages import Stage, own_qparam
 
 #: A shared range is at most so many times that of any member that a computing layer reads: one bit.
 WIDEST = 2.0
@@ -94,18 +94,12 @@ def share_ranges(stages: Sequence[Stage], outputs: Sequence[int], widest: float 
 
 def _own(stage: Stage) -> Own | None:
     """Where a stage's result has a QParam of its own; None where it keeps its input's, and of a float."""
-    layer = stage.layer
-    if isinstance(layer, QInput):
-        return Own(layer, "q_in", layer.q_in)
-    if not isinstance(layer, QModule) or layer.keeps_qparams:
-        return None
-    return Own(layer, "q_out", layer.q_out)
+    name = own_qparam(stage.layer)
+    return None if name is None else Own(stage.layer, name, getattr(stage.layer, name))
 
 
 def _moves(stage: Stage) -> bool:
-    layer = stage.layer
-    keeps = isinstance(layer, QModule) and layer.keeps_qparams and not isinstance(layer, QInput)
-    return keeps or isinstance(layer, Reshape)
+    return isinstance(stage.layer, (QModule, Reshape)) and own_qparam(stage.layer) is None
 
 
 def _sources(stages: Sequence[Stage]) -> dict[int, int]:

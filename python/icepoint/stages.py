@@ -37,7 +37,7 @@ class Stage:
         layer = self.layer
         if isinstance(layer, QModule):
             y = layer.quantize_inference(*(x for x, _ in values))
-            return y, layer.q_in if layer.keeps_qparams else layer.q_out
+            return y, layer.q_result
         if isinstance(layer, Reshape):
             return layer(values[0][0]), values[0][1]
         return layer(*(real(*value) for value in values)), None
@@ -53,6 +53,13 @@ def ended(x: torch.Tensor, q: QParam | None, function: Ending | None) -> torch.T
     if function is None:
         return real(x, q)
     return function.of_reals(x) if q is None else function.of_codes(x, q.scale, q.zero_point)
+
+
+def own_qparam(layer: nn.Module) -> str | None:
+    """The attribute that holds a layer's own QParam; None where it keeps its input's, or is float."""
+    if isinstance(layer, QInput):
+        return "q_in"
+    return "q_out" if isinstance(layer, QModule) and not layer.keeps_qparams else None
 
 
 def register_layers(module: nn.Module, stages: Sequence[Stage]) -> None:

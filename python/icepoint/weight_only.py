@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from . import _C
-from .bits import WeightBits
+from .bits import WeightBits, check_patterns
 from .codes import check_num_bits
 from .packed_weight import PackedWeight
 from .weight_report import WeightReport, WeightRow
@@ -202,14 +202,8 @@ def _kept(layers: Mapping[str, nn.Module], keep: Sequence[str]) -> set[str]:
     """The layers that `keep` names; ValueError for a pattern without one."""
     if isinstance(keep, str):
         raise ValueError(f"quantize_weights.keep: expected a list of patterns, found {keep!r}")
-    kept = {pattern: {name for name in layers if fnmatchcase(name, pattern)} for pattern in keep}
-    for pattern, names in kept.items():
-        if not names:
-            raise ValueError(
-                f"quantize_weights.keep: {pattern!r} matches no layer with weights; "
-                f"expected a pattern of {', '.join(layers)}"
-            )
-    return set().union(*kept.values())
+    check_patterns(keep, layers, "quantize_weights.keep")
+    return {name for name in layers if any(fnmatchcase(name, pattern) for pattern in keep)}
 
 
 def _owners(layers: Mapping[str, nn.Module], plan: Mapping[str, PackedWeight]) -> dict[str, str]:

@@ -1,37 +1,21 @@
 // Convolution of the portable table: wide/ over its vector.
 #include "kernels/portable/table.h"
 #include "kernels/portable/vec.h"
-#include "kernels/wide/conv2d.h"
 #include "kernels/wide/narrow_table.h"
-#include "kernels/wide/strassen.h"
-#include "kernels/wide/winograd.h"
+#include "kernels/wide/qconv2d16.h"
 
 namespace icepoint::portable {
 
 size_t conv2d_packed_size(const Conv2dSpec& spec) {
-  if (is_narrow(spec.g)) return narrow_kernels.packed_size(spec);
-  if (wide::winograd_fits(spec)) return wide::winograd_plan<Vec>(spec).packed_size();
-  if (wide::strassen_fits<Vec>(spec)) return wide::strassen_plan<Vec>(spec).packed_size();
-  return wide::conv2d_packed_size<Vec>(spec);
+  return wide::qconv2d16_packed_size<Vec>(narrow_kernels, spec);
 }
 
 void conv2d_pack(const Conv2dSpec& spec, void* packed) {
-  if (is_narrow(spec.g)) return narrow_kernels.pack(spec, packed);
-  if (wide::winograd_fits(spec)) return wide::winograd_pack<Vec>(spec, packed);
-  if (wide::strassen_fits<Vec>(spec)) return wide::strassen_pack<Vec>(spec, packed);
-  wide::conv2d_pack<Vec>(spec, packed);
+  wide::qconv2d16_pack<Vec>(narrow_kernels, spec, packed);
 }
 
 void conv2d(const Conv2dArgs& args) {
-  if (is_narrow(*args.g)) return narrow_kernels.conv2d(args);
-  switch (wide::algorithm_of(args.packed)) {
-    case wide::Algorithm::winograd:
-      return wide::Winograd<Vec>(args).run();
-    case wide::Algorithm::strassen:
-      return wide::strassen<Vec>(args);
-    default:
-      return wide::Conv2d<Vec>(args).run();
-  }
+  wide::qconv2d16<Vec>(narrow_kernels, args);
 }
 
 }  // namespace icepoint::portable

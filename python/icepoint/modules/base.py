@@ -101,6 +101,11 @@ class QModule(nn.Module):
         if not self.has_qin and hasattr(self, "q_in"):
             del self.q_in
 
+    @property
+    def q_result(self) -> QParam:
+        """What the codes of the layer's result mean."""
+        return self.q_in if self.keeps_qparams else self.q_out
+
     def _named_qparams(self) -> list[tuple[str, QParam]]:
         return [(name, getattr(self, name)) for name in ("q_in", "q_out") if hasattr(self, name)]
 

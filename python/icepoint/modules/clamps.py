@@ -45,7 +45,7 @@ def activation_range(activation: Activation, q: QParam) -> tuple[int, int]:
     (13, 255)
     """
     low, high = {None: (None, None), "relu": (0.0, None), "relu6": (0.0, 6.0)}.get(activation, activation)
-    return (0 if low is None else _code(low, q)), (q.qmax if high is None else _code(high, q))
+    return (0 if low is None else code_of(low, q)), (q.qmax if high is None else code_of(high, q))
 
 
 def activation_name(activation: Activation) -> str:
@@ -60,5 +60,6 @@ def activation_name(activation: Activation) -> str:
     return f"clamp({'-inf' if low is None else f'{low:g}'}, {'inf' if high is None else f'{high:g}'})"
 
 
-def _code(real: float, q: QParam) -> int:
+def code_of(real: float, q: QParam) -> int:
+    """quantize(real): the code of one number."""
     return int(q.quantize_tensor(torch.tensor([real], dtype=torch.float32)))

@@ -67,17 +67,6 @@ class QFunction(QModule):
         if fixed is not None:
             self.q_out = QParam.of_range(*fixed, self.num_bits)
 
-    def freeze(
-        self,
-        q_in: QParam | None = None,
-        q_out: QParam | None = None,
-        *,
-        qi: QParam | None = None,
-        qo: QParam | None = None,
-    ) -> None:
-        """As QModule.freeze; an output whose range is known beforehand needs no QParam."""
-        super().freeze(q_in, q_out, qi=qi, qo=qo)
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self._see_input(x)
         y = self.function(x)
@@ -92,8 +81,7 @@ class QFunction(QModule):
         return y + (exact - y).detach()
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
-        x, y = self.q_in, self.q_out
-        reals = (torch.arange(256).clamp(max=x.qmax) - x.zero_point).double() * x.scale
+        reals = reals_of(self.q_in)
         shape = (256,) if self.channels is None else (self.channels, 256)
         with torch.no_grad():
             found = self.function(reals.expand(shape)[None])[0].double()
@@ -103,8 +91,7 @@ class QFunction(QModule):
                 f"{self.name} is not a number at {float(reals[int(bad[0])]):g}, which lies in the range of "
                 "its input (a range always holds 0); clamp the input to where the function is defined"
             )
-        codes = torch.round(found / y.scale) + y.zero_point  # torch rounds to nearest, ties to even
-        return {"table": codes.clamp(0, y.qmax).to(torch.uint8)}
+        return {"table": table_of(found, self.q_out)}
 
     @traced
     def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:
@@ -159,6 +146,17 @@ class Slopes(nn.Module):
         if slope.numel() > 1:
             slope = slope.view(-1, *[1] * (x.dim() - 2))
         return torch.where(x >= 0, x, slope * x)
+
+
+def reals_of(q: QParam) -> torch.Tensor:
+    """float64 (256): what each byte stands for as a code; beyond qmax, what qmax does."""
+    return (torch.arange(256).clamp(max=q.qmax) - q.zero_point).double() * q.scale
+
+
+def table_of(reals: torch.Tensor, q: QParam) -> torch.Tensor:
+    """uint8 codes of float64 reals, in double (section 4 of docs/numerics.md)."""
+    codes = torch.round(reals / q.scale) + q.zero_point  # torch rounds to nearest, ties to even
+    return codes.clamp(0, q.qmax).to(torch.uint8)
 
 
 def _name_of(function: Callable[..., torch.Tensor]) -> str:

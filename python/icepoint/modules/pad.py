@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 
 from ..graph import GraphBuilder
-from ..qparams import QParam
 from ..tracing import traced
 from .base import QModule
+from .clamps import code_of
+from .function import reals_of, table_of
 
 
 class QPad(QModule):
@@ -59,14 +60,10 @@ class QPad(QModule):
     def _make_integers(self) -> dict[str, torch.Tensor]:
         if self.keeps_qparams or self.q_in.same_as(self.q_out):
             return {}
-        x, y = self.q_in, self.q_out
-        reals = (torch.arange(256).clamp(max=x.qmax) - x.zero_point).double() * x.scale
-        codes = (torch.round(reals / y.scale) + y.zero_point).clamp(0, y.qmax)
-        return {"table": codes.to(torch.uint8)}
+        return {"table": table_of(reals_of(self.q_in), self.q_out)}
 
     def _code(self) -> int:
-        q: QParam = self.q_in if self.keeps_qparams else self.q_out
-        return int(q.quantize_tensor(torch.tensor([self.value], dtype=torch.float32)))
+        return code_of(self.value, self.q_result)
 
     @traced
     def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .. import flowers
+from ..exit_code import exit_code
 from ..lab import CHECKPOINT, resize_image
 from ..models import Vgg
 from ..progress import progress_bar
@@ -114,12 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Trains, writes the float16 checkpoint and judges it; returns 0, or 1 with one line on stderr."""
     args = _parser().parse_args(argv)
     torch.set_num_threads(1)
-    try:
-        _run(args)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"icepoint.training.flowers: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code("icepoint.training.flowers", lambda: _run(args))
 
 
 def _parser() -> argparse.ArgumentParser:
