@@ -35,6 +35,7 @@ from .modules import (
     QUpsample,
 )
 from .modules.function import RANGES
+from .modules.weighted import QWeighted
 
 Options = dict[str, Any]  # num_bits and, where the layer has them, weights, weight_bits, activation, folded
 Reader = Callable[[Step], Step | None]  # the only step that reads a step's result
@@ -80,9 +81,14 @@ def _weighted(step: Step, reader: Reader, options: Options) -> tuple[QModule, li
     steps, options = _with_clamp(steps, reader, options)
     if isinstance(step.module, nn.Conv2d) and maps and isinstance(maps[0], _NORMS):
         options |= {"has_qin": False, "relu": False, "folded": maps[1:]}
-        return QConvBNReLU(step.module, maps[0], **options), steps
+        return _tuned(QConvBNReLU(step.module, maps[0], **options), step), steps
     kind = {nn.Conv2d: QConv2d, nn.ConvTranspose2d: QConvTranspose2d}.get(type(step.module), QLinear)
-    return kind(step.module, has_qin=False, folded=maps, **options), steps
+    return _tuned(kind(step.module, has_qin=False, folded=maps, **options), step), steps
+
+
+def _tuned(layer: QWeighted, step: Step) -> QWeighted:
+    layer.tuning = step.tuning
+    return layer
 
 
 def _begins_table(step: Step, reader: Reader) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 
 from . import _C
@@ -60,6 +61,24 @@ class QParam:
         """A QParam whose range is known beforehand, such as [0, 1] behind a sigmoid."""
         q = cls(num_bits)
         q._widen(float(min), float(max))
+        return q
+
+    @classmethod
+    def of_scale(cls, scale: float, zero_point: int, num_bits: int = 8) -> QParam:
+        """A QParam of a scale that was learned; the range is what its codes stand for.
+
+        ValueError unless the scale is a float32 number in [2^-100, 2^100] and the zero point a code.
+
+        >>> QParam.of_scale(0.5, 4, num_bits=4).max
+        5.5
+        """
+        q = cls(num_bits)
+        if not MIN_SCALE <= scale <= MAX_SCALE or float(np.float32(scale)) != scale:
+            raise ValueError(f"scale: expected a float32 number in [2^-100, 2^100], found {scale!r}")
+        if not 0 <= zero_point <= q.qmax:
+            raise ValueError(f"zero_point: expected 0..{q.qmax}, found {zero_point}")
+        q.scale, q.zero_point = float(scale), int(zero_point)
+        q.min, q.max = -scale * zero_point, scale * (q.qmax - zero_point)
         return q
 
     def update(self, tensor: torch.Tensor) -> None:

@@ -14,8 +14,11 @@ import torch
 from . import _C
 from .codes import check_num_bits, dequantize_tensor
 from .qparams import MAX_SCALE, MIN_SCALE, QParam
+from .tuning import Tuning
 
 _BLOCK = 1 << 20  # weights that are widened at a time: a copy of VGG16's largest layer would be 800 MB
+
+_UNTUNED = Tuning()
 
 SCHEMES = ("per_channel", "per_tensor_affine", "per_channel_affine")
 
@@ -137,13 +140,33 @@ class WeightQParam:
         return 0 if self._per_channel else None
 
     def update(
-        self, weight: torch.Tensor, bias: torch.Tensor | None = None, scale_in: float | None = None
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        scale_in: float | None = None,
+        tuning: Tuning = _UNTUNED,
     ) -> None:
-        """Takes the qparams of `weight` as choose_weight_qparams gives them."""
+        """Takes the qparams of `weight` as choose_weight_qparams gives them, or those of the tuning."""
         self.scales, self.zero_points = choose_weight_qparams(
             weight, self.num_bits, self.scheme, bias, scale_in
         )
+        if tuning.weight_scale is not None:
+            self._tune(tuning, _scale_floor(bias, scale_in, len(weight)))
         self.min, self.max = (float(v) for v in torch.aminmax(weight.detach()))
+
+    def _tune(self, tuning: Tuning, floor: np.ndarray) -> None:
+        if tuning.weight_scale.shape != self.scales.shape:
+            raise ValueError(
+                f"tuning.weight_scale: expected {tuple(self.scales.shape)}, one for each scale of the "
+                f"weights, found {tuple(tuning.weight_scale.shape)}"
+            )
+        floor = floor if self._per_channel else floor.max(keepdims=True)
+        scale = np.maximum(tuning.weight_scale.double().numpy(), floor)
+        if not (scale <= MAX_SCALE).all():  # NaN too
+            raise ValueError(f"tuning.weight_scale: expected scales of at most 2^100, found {scale.max():g}")
+        self.scales = torch.from_numpy(scale.astype(np.float32))
+        if tuning.weight_zero_point is not None:
+            self.zero_points = tuning.weight_zero_point.clamp(self.qmin, self.qmax)
 
     def _known(self) -> tuple[torch.Tensor, torch.Tensor]:
         if self.scales is None or self.zero_points is None:
@@ -184,7 +207,12 @@ class WeightQParam:
 
 
 def integers_of_weights(
-    weight: torch.Tensor, bias: torch.Tensor | None, q: WeightQParam, q_in: QParam, q_out: QParam
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    q: WeightQParam,
+    q_in: QParam,
+    q_out: QParam,
+    tuning: Tuning = _UNTUNED,
 ) -> dict[str, torch.Tensor]:
     """What a convolution or linear layer computes with: codes, zero points, bias, multiplier, shift.
 
@@ -192,7 +220,7 @@ def integers_of_weights(
     and `shift` int32, each of length 1 or oc. `q` is updated with the bias in view. ValueError where a
     multiplier leaves its range or an accumulator could overflow int32, with the channel.
     """
-    q.update(weight, bias, q_in.scale)
+    q.update(weight, bias, q_in.scale, tuning)
     scales, zero_points = q._known()
     scale_w = scales.double().numpy()
     found = {"codes": q.codes(weight), "zero_point": zero_points}

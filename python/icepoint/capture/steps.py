@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from torch import nn
 
+from ..tuning import Tuning
 from .sizes import Sizes
 from .structure import Structure
 
@@ -34,6 +35,7 @@ class Step:
     `kind` is the operator's short name, `name` what a user calls the place ("features.0", or
     "layer1.0.add" for an operator in a module's own forward), `line` the user's source line.
     `inputs` are the numbers of the values that `module` takes, in order, `output` that of its result.
+    `tuning` is that of the layer of integers which a module with weights becomes.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Step:
     module: nn.Module
     inputs: list[int]
     output: int
+    tuning: Tuning = field(default_factory=Tuning)
 
 
 @dataclass(frozen=True)

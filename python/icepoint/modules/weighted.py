@@ -10,6 +10,7 @@ from torch import nn
 
 from ..codes import check_num_bits
 from ..tracing import layer_path
+from ..tuning import Tuning
 from ..weights import WeightQParam, integers_of_weights
 from .base import QModule
 from .clamps import Activation, activated, activation_range, check_activation
@@ -41,6 +42,8 @@ class QWeighted(QModule):
         self.activation = check_activation(activation)
         bits = self.num_bits if weight_bits is None else check_num_bits(weight_bits, "weight_bits")
         self.q_weight = WeightQParam(bits, weights)
+        #: What accuracy methods decided about the integers; the float module has none of it.
+        self.tuning = Tuning()
         self._keeps_weights = False
         self._kept: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
@@ -55,6 +58,10 @@ class QWeighted(QModule):
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight and the bias (float32, or float64 where BatchNorm was folded), with gradients."""
         return fold(*self.bare_weights(), self._maps())
+
+    def tuned_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The weight and bias that become integers."""
+        return self.tuning.of(*self.float_weights())
 
     def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """The layer in float."""
@@ -81,11 +88,11 @@ class QWeighted(QModule):
 
     def _fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The float32 weight, fake-quantized, and the bias."""
-        weight, bias = self.float_weights()
+        weight, bias = self.tuned_weights()
         scale_in = self.q_in.scale if hasattr(self, "q_in") else None
         if not self.frozen:
             try:
-                self.q_weight.update(weight, bias, scale_in)
+                self.q_weight.update(weight, bias, scale_in, self.tuning)
             except ValueError as error:
                 raise ValueError(f"{layer_path(self)}: {error}") from error
         fake = self.q_weight.fake_quantize(weight), None if bias is None else bias.to(weight.dtype)
@@ -99,8 +106,8 @@ class QWeighted(QModule):
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
         check_settled(self._maps())
-        weight, bias = self.float_weights()
-        return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out)
+        weight, bias = self.tuned_weights()
+        return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning)
 
     @property
     def M(self) -> torch.Tensor:
@@ -131,10 +138,11 @@ class QWeighted(QModule):
         return self.q_weight
 
     def get_extra_state(self) -> dict[str, Any]:
-        return super().get_extra_state() | {"q_weight": self.q_weight.state()}
+        return super().get_extra_state() | {"q_weight": self.q_weight.state(), "tuning": self.tuning.state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         super().set_extra_state(state)
+        self.tuning = Tuning(**state["tuning"])
         try:
             self.q_weight.load(state["q_weight"])
         except ValueError as error:

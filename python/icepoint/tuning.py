@@ -1,0 +1,41 @@
+"""Tuning: what accuracy methods decided about the integers of one layer with weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """Changes of a layer's integers; None leaves what docs/numerics.md says. The float network has none of it.
+
+    `weight`: float32, quantized in place of the layer's own (shape of the folded weight, output channels
+    first), as learned rounding gives it. `weight_scale`: float32 (oc,) or (1,), in place of the one that
+    just holds the greatest weight; raised where the bias needs it. `weight_zero_point`: int32 of the same
+    shape, for affine weights. `bias`: float64 (oc,), added to the folded bias.
+    """
+
+    weight: torch.Tensor | None = None
+    weight_scale: torch.Tensor | None = None
+    weight_zero_point: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
+
+    def of(
+        self, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The weight and bias that become integers, of the float layer's.
+
+        >>> Tuning(bias=torch.tensor([0.5])).of(torch.ones(1, 2), torch.tensor([1.0]))[1]
+        tensor([1.5000], dtype=torch.float64)
+        """
+        if self.bias is not None:
+            bias = self.bias if bias is None else bias.double() + self.bias
+        return (weight if self.weight is None else self.weight), bias
+
+    def state(self) -> dict[str, Any]:
+        """Tensors by name: what a state_dict carries, and Tuning(**state) takes back."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
