@@ -19,6 +19,8 @@ from .vision import pixels_to_input, read_image
 
 SAMPLE = 32  # images that the report measures
 BATCH = 32  # images cut from one array, or read from a folder, at a time
+#: What is held of the data for methods that look at it more than once: so many images and bytes at most.
+HELD_IMAGES, HELD_BYTES = 256, 128 << 20
 _WHO = "quantize.calibration_data"
 
 
@@ -30,8 +32,9 @@ class Batches:
     pixels; the path of a `.npy` or `.npz` of such an array; the path of a folder of pictures, which
     needs a recipe. Arrays and folders go by in batches of 32, files without being read as a whole.
     `names` are those of the inputs, for dicts; `check` raises ValueError for inputs that the network
-    does not take. ValueError, with the batch or the file, for these and for anything else. `sample`
-    holds up to 32 images of the first batch once it has gone by.
+    does not take. ValueError, with the batch or the file, for these and for anything else. Once batches
+    have gone by, `held` has copies of the first images of the examples' size, or where there is none of
+    the first one's, bounded by HELD_IMAGES and HELD_BYTES, and `sample` up to 32 of them.
 
     >>> [x.shape[0] for (x,) in Batches(torch.zeros(40, 3, 8, 8), [torch.zeros(1, 3, 8, 8)], None)]
     [32, 8]
@@ -47,7 +50,8 @@ class Batches:
     ):
         self.examples, self.recipe, self.names = list(examples), recipe, names
         self._check = check
-        self.sample: tuple[torch.Tensor, ...] | None = None
+        self.held: list[tuple[torch.Tensor, ...]] = []
+        self.count = self.images = self._held_images = 0
         self._data = self._opened(data)
 
     def __length_hint__(self) -> int:
@@ -63,8 +67,28 @@ class Batches:
             except ValueError as error:
                 raise ValueError(f"{_WHO}: batch {count}: {error}") from error
             yield inputs
-            if self.sample is None:  # calibrate has taken the batch, so it is a good one
-                self.sample = tuple(x[:SAMPLE].detach().clone() for x in inputs)
+            self._hold(inputs)  # calibrate has taken the batch, so it is a good one
+
+    @property
+    def sample(self) -> tuple[torch.Tensor, ...] | None:
+        return tuple(x[:SAMPLE] for x in self.held[0]) if self.held else None
+
+    @property
+    def all_held(self) -> bool:
+        """Whether every image that went by is in `held`."""
+        return self.images == self._held_images
+
+    def _hold(self, inputs: tuple[torch.Tensor, ...]) -> None:
+        self.count += 1
+        self.images += len(inputs[0])
+        if self.held and not _same_size(inputs, self.held[0]):
+            if not _same_size(inputs, self.examples):
+                return
+            self.held, self._held_images = [], 0
+        count = min(len(inputs[0]), _most_held(inputs) - self._held_images)
+        if count > 0:
+            self.held.append(tuple(x[:count].detach().clone() for x in inputs))
+            self._held_images += count
 
     def _opened(self, data: Any) -> Iterable[Any]:
         if isinstance(data, (str, os.PathLike)):
@@ -123,6 +147,22 @@ def first_image(
     if recipe is None:
         raise ValueError(f"{_WHO}: pictures become inputs by a recipe, found none; give mean and std")
     return recipe(first)
+
+
+def bounded(batches: Sequence[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
+    """The batches of the first one's size as one, (n, ...) for each input, with no more than may be held."""
+    same = [batch for batch in batches if _same_size(batch, batches[0])]
+    most = _most_held(batches[0])
+    return [torch.cat(column)[:most] for column in zip(*same, strict=True)]
+
+
+def _most_held(inputs: Sequence[torch.Tensor]) -> int:
+    size = sum(x[:1].nbytes for x in inputs)
+    return max(1, min(HELD_IMAGES, HELD_BYTES // max(size, 1)))
+
+
+def _same_size(xs: Sequence[torch.Tensor], ys: Sequence[torch.Tensor]) -> bool:
+    return all(x.shape[1:] == y.shape[1:] for x, y in zip(xs, ys, strict=True))
 
 
 class _Cut:

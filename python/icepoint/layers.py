@@ -63,7 +63,7 @@ def layer_of(step: Step, reader: Reader, options: Options) -> tuple[QModule, lis
     if _begins_table(step, reader):
         return _function(step, reader, options)
     if isinstance(module, _MAPS):
-        steps = [step, *_following(step, reader, _is_map)]
+        steps = [step, *following_maps(step, reader)]
         steps, options = _with_clamp(steps, reader, options)
         maps = [s.module for s in steps if isinstance(s.module, _MAPS)]
         if isinstance(module, _NORMS):
@@ -76,7 +76,7 @@ def layer_of(step: Step, reader: Reader, options: Options) -> tuple[QModule, lis
 
 
 def _weighted(step: Step, reader: Reader, options: Options) -> tuple[QModule, list[Step]]:
-    steps = [step, *_following(step, reader, _is_map)]
+    steps = [step, *following_maps(step, reader)]
     maps = [s.module for s in steps[1:]]
     steps, options = _with_clamp(steps, reader, options)
     if isinstance(step.module, nn.Conv2d) and maps and isinstance(maps[0], _NORMS):
@@ -114,6 +114,11 @@ def _following(step: Step, reader: Reader, wanted: Callable[[nn.Module], bool]) 
         found.append(behind)
         step = behind
     return found
+
+
+def following_maps(step: Step, reader: Reader) -> list[Step]:
+    """What works channel by channel behind a step and nobody else reads: it folds into its weights."""
+    return _following(step, reader, _is_map)
 
 
 def _is_map(module: nn.Module) -> bool:

@@ -9,12 +9,15 @@ from typing import Any
 
 import torch
 
-from .capture import Captured, Reshape, Source, alike
+from .capture import Captured, Reshape, Source, alike, carried
+from .capture.carried import differs, first_difference
 from .modules import QInput, QModule
 from .qparams import QParam
 from .stages import Stage, own_qparam
 
 Shapes = tuple[tuple[int, ...], ...]
+
+_NOT_PICKLED = ("_source", "_original", "_stages_of")
 
 
 @dataclass
@@ -47,15 +50,22 @@ class Plan:
 class Plans:
     """Plans by the inputs' shapes. What observes or has weights is one layer for all of them.
 
-    `stages_of` makes the stages of a captured network. A copy from a pickle knows the sizes that were
-    used before: torch's graphs, which tell of others, cannot travel.
+    `original` is what `source` reads for the example's size and `graph` what a recipe made of it; what
+    changed is carried over to other sizes. `stages_of` makes the stages of a graph. A copy from a pickle
+    knows the sizes that were used before: torch's graphs, which tell of others, cannot travel.
     """
 
-    def __init__(self, source: Source, stages_of: Callable[[Captured], list[Stage]]):
+    def __init__(
+        self,
+        source: Source,
+        original: Captured,
+        graph: Captured,
+        stages_of: Callable[[Captured], list[Stage]],
+    ):
         self._source: Source | None = source
+        self._original: Captured | None = original
         self._stages_of: Callable[[Captured], list[Stage]] | None = stages_of
-        captured = source.read()
-        self.first = Plan(captured, stages_of(captured))
+        self.first = Plan(graph, stages_of(graph))
         self._others: dict[Shapes, Plan] = {}
 
     def of(self, inputs: Sequence[torch.Tensor]) -> Plan:
@@ -75,18 +85,18 @@ class Plans:
         self._others.clear()
 
     def _for(self, shapes: Sequence[tuple[int, ...]]) -> Plan:
-        if self._source is None or self._stages_of is None:
+        if self._source is None or self._stages_of is None or self._original is None:
             raise ValueError(
                 f"found inputs of shape {', '.join(map(str, shapes))}: a QuantizedModel from a pickle takes "
                 "the sizes that it had seen before; quantize again for others"
             )
-        captured = self._source.read(shapes)
-        plan = Plan(captured, self._stages_of(captured))
-        found = [(stage.name, type(stage.layer)) for stage in plan.stages]
-        known = [(stage.name, type(stage.layer)) for stage in self.first.stages]
-        if found != known:
-            pairs = zip([*found, None], [*known, None], strict=False)
-            name = next((a or b)[0] for a, b in pairs if a != b)
+        read = self._source.read(shapes)
+        name = None if self.first.captured is self._original else differs(read, self._original)
+        if name is None:
+            captured = carried(self.first.captured, self._original, read)
+            plan = Plan(captured, self._stages_of(captured))
+            name = first_difference(_described(plan), _described(self.first))
+        if name is not None:
             raise ValueError(
                 f"found inputs of shape {', '.join(map(str, shapes))}: there the network is another one than "
                 f"for the example, from {name} on; quantize it with an example of this size"
@@ -98,16 +108,20 @@ class Plans:
         return plan
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_source": None, "_stages_of": None}
+        return self.__dict__ | dict.fromkeys(_NOT_PICKLED)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Plans:
         made = object.__new__(Plans)
         memo[id(self)] = made
-        shared = {"_source": self._source, "_stages_of": self._stages_of}
+        shared = {name: getattr(self, name) for name in _NOT_PICKLED}
         made.__dict__.update(
             {k: copy.deepcopy(v, memo) for k, v in self.__dict__.items() if k not in shared} | shared
         )
         return made
+
+
+def _described(plan: Plan) -> list[tuple[str, Any]]:
+    return [(stage.name, type(stage.layer)) for stage in plan.stages]
 
 
 def _share(stage: Stage, calibrated: Stage) -> None:

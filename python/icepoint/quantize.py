@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
 
-from .bits import WeightBits
-from .capture import Captured, Source
-from .codes import check_num_bits
+from .accuracy import Evidence, GraphStep, Method
+from .capture import Source
 from .coverage import Coverage
 from .modules import QModule
-from .quantize_inputs import check_model, examples_of
+from .options import Bits, Options
+from .quantize_inputs import check_model, examples_of, split_recipes
 from .quantized import QuantizedModel
 from .recipe import Recipe
-from .stages import Stage, stages_of
-from .weights import check_scheme
 
 
 def quantize(
@@ -25,9 +23,11 @@ def quantize(
     calibration_data: Any,
     num_bits: int = 8,
     weights: str = "per_channel",
-    recipe: Recipe | dict[str, Any] | None = None,
+    recipe: str | Sequence[str | GraphStep] | Recipe | Mapping[str, Any] = "accurate",
     strict: bool = True,
-    weight_bits: int | Mapping[str, int] | None = None,
+    weight_bits: Bits = None,
+    activation_bits: Bits = None,
+    input_recipe: Recipe | Mapping[str, Any] | None = None,
 ) -> QuantizedModel:
     """A model whose layers compute with integers, calibrated and ready to freeze.
 
@@ -54,24 +54,17 @@ def quantize(
     >>> q.freeze().save("model.ice")
     PosixPath('model.ice')
     """
-    bits, scheme = check_num_bits(num_bits, "quantize.num_bits"), check_scheme(weights)
-    recipe = Recipe.of(recipe)
-    WeightBits(weight_bits, bits)
+    options = Options(num_bits, weights, weight_bits, activation_bits)
+    method, pixels = split_recipes(recipe, input_recipe)
+    method = Method.of(method)
     check_model(model, "quantize")
     args, kwargs, examples = examples_of(example_inputs, "quantize")
     source = Source(model, args, kwargs)
-
-    def stages(captured: Captured) -> list[Stage]:
-        return stages_of(captured, bits, scheme, WeightBits(weight_bits, bits))
-
-    captured = source.read()
-    if captured.missing and (strict or captured.broken):
-        name = type(model).__name__
-        raise ValueError(Coverage(captured).refusal(f"quantize: {name} has parts without an integer form"))
-    quantized = QuantizedModel(source, stages, examples, recipe).eval()
-    if not any(isinstance(stage.layer, QModule) and stage.steps for stage in quantized.stages):
-        told = f"quantize: {type(model).__name__} has no layer that computes in integers"
-        raise ValueError(Coverage(captured).refusal(told) if captured.missing else told)
-    quantized._observe(calibration_data)
-    quantized.fix()
-    return quantized
+    graph = source.read()
+    name = type(model).__name__
+    if graph.missing and (strict or graph.broken):
+        raise ValueError(Coverage(graph).refusal(f"quantize: {name} has parts without an integer form"))
+    if not any(isinstance(stage.layer, QModule) and stage.steps for stage in options.stages(graph)):
+        told = f"quantize: {name} has no layer that computes in integers"
+        raise ValueError(Coverage(graph).refusal(told) if graph.missing else told)
+    return method.apply(Evidence(source, graph, options, examples, pixels, calibration_data))

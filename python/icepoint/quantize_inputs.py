@@ -1,4 +1,4 @@
-"""What icepoint.quantize is given: the example and the model's mode."""
+"""What icepoint.quantize is given: the example, the model's mode, and the two kinds of recipe."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import nn
 
 from .capture import Structure
 from .modules import QModule
+from .recipe import Recipe
 
 
 def examples_of(example_inputs: Any, who: str) -> tuple[tuple[Any, ...], dict[str, Any], list[torch.Tensor]]:
@@ -71,6 +72,15 @@ def check_model(model: nn.Module, who: str) -> None:
             )
         if isinstance(tensor, nn.Parameter) and tensor.dtype != torch.float32:
             raise ValueError(f"{who}: {name} is {tensor.dtype}, expected float32: call model.float() first")
+
+
+def split_recipes(recipe: Any, input_recipe: Any) -> tuple[Any, Recipe | None]:
+    """What `recipe` says of the accuracy, and the recipe of pixels, which may stand there too."""
+    if not isinstance(recipe, (Recipe, Mapping, type(None))):
+        return recipe, Recipe.of(input_recipe)
+    if recipe is not None and input_recipe is not None:
+        raise ValueError("quantize: expected one recipe of pixels, found both recipe and input_recipe")
+    return "accurate", Recipe.of(input_recipe if recipe is None else recipe)
 
 
 def _described(model: Any) -> str:

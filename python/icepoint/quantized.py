@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from .calibrate import calibrate
 from .calibration_data import Batches
-from .capture import Captured, Source
+from .capture import Captured
 from .coverage import Coverage
 from .frozen import FrozenModel
 from .mixed import MixedModel
@@ -23,6 +24,9 @@ from .recipe import Recipe
 from .report import Report, make_report
 from .shared_ranges import WIDEST, Own, share_ranges
 from .stages import Stage, ended, register_layers
+
+if TYPE_CHECKING:
+    from .accuracy import Evidence, Method, Trial
 
 
 class QuantizedModel(nn.Module):
@@ -37,18 +41,42 @@ class QuantizedModel(nn.Module):
 
     def __init__(
         self,
-        source: Source,
-        stages_of: Callable[[Captured], list[Stage]],
+        plans: Plans,
         examples: Sequence[torch.Tensor],
         recipe: Recipe | None,
     ):
         super().__init__()
-        self._plans = Plans(source, stages_of)
+        self._plans = plans
         self.recipe = recipe
         self._examples = tuple(x.detach() for x in examples)
         self._sample = self._examples
         self._own: list[Own] = []  # what each layer observed itself, before any of it was shared
+        self._evidence: Evidence | None = None
+        self._method: Method | None = None
+        #: What each method of the recipe did.
+        self.trials: list[Trial] = []
         register_layers(self, self.stages)
+
+    def made_by(self, evidence: Evidence, method: Method, trials: list[Trial]) -> None:
+        """Remembers where the model comes from, so that it can be made again."""
+        self._evidence, self._method, self.trials = evidence, method, trials
+
+    def again(self, recipe: Any = None, **options: Any) -> QuantizedModel:
+        """The same float model made anew from the calibration images that are held, with other options.
+
+        `recipe`, `num_bits`, `weights`, `weight_bits` and `activation_bits` as icepoint.quantize takes them;
+        what is not given stays. What a remedy gains is measured so. ValueError in a copy from a pickle.
+
+        >>> from icepoint import quantize
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+        >>> q = quantize(model, torch.randn(1, 3, 8, 8), [torch.randn(16, 3, 8, 8)])
+        >>> q.again(num_bits=4).stages[1].layer.num_bits
+        4
+        """
+        if self._evidence is None or self._method is None:
+            raise ValueError("again: a QuantizedModel from a pickle holds no calibration data; quantize anew")
+        evidence = self._evidence.with_options(replace(self._evidence.options, **options))
+        return (self._method if recipe is None else self._method.of(recipe)).apply(evidence)
 
     @property
     def stages(self) -> list[Stage]:
@@ -94,8 +122,9 @@ class QuantizedModel(nn.Module):
     def calibrate(self, calibration_data: Any) -> int:
         """Widens the ranges by more data of any form that `quantize` takes, and fixes the integers anew.
 
-        The same ranges as if `quantize` had seen all the data at once, in any order. Returns the number
-        of batches. Where it raises, or is interrupted, the model computes with what it has seen by then.
+        The same model as if `quantize` had seen all the data at once, in any order, as long as the images
+        that its recipe corrects on can be held. Returns the number of batches. Where it raises, or is
+        interrupted, the model computes with the ranges of what it has seen by then.
 
         >>> from icepoint import quantize
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
@@ -109,18 +138,22 @@ class QuantizedModel(nn.Module):
             if isinstance(stage.layer, QModule):
                 stage.layer.thaw()
         try:
-            return self._observe(calibration_data)
+            batches = self._observe(calibration_data)
         finally:
             self.fix()
+        if self._evidence is not None and self._method is not None and self._method.steps:
+            made = self._method.apply(self._evidence.with_more(batches, calibration_data))
+            self.__dict__.update(made.train(self.training).__dict__)
+        return batches.count
 
-    def _observe(self, calibration_data: Any) -> int:
+    def _observe(self, calibration_data: Any) -> Batches:
         batches = Batches(
             calibration_data, self._examples, self.recipe, self._captured.inputs, self._plans.of
         )
-        count = calibrate(self, batches, inputs=len(self._examples))
+        calibrate(self, batches, inputs=len(self._examples))
         if batches.sample is not None:
             self._sample = batches.sample
-        return count
+        return batches
 
     def fix(self, widest: float = WIDEST) -> None:
         """Fixes every layer's integers; called once the observers have seen the data.
@@ -136,6 +169,9 @@ class QuantizedModel(nn.Module):
     def _restore(self) -> None:
         for own in self._own:
             own.restore()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_evidence": None}
 
     def get_extra_state(self) -> dict[str, Any]:
         return {"observed": [own.q.state() for own in self._own]}

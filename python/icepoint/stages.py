@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from .bits import WeightBits
 from .capture import Captured, Ending, Reshape, Step
+from .layer_bits import LayerBits
 from .layers import WEIGHTED, Options, is_integer, layer_of
 from .modules import QInput, QModule
 from .qparams import QParam
@@ -55,6 +55,13 @@ def ended(x: torch.Tensor, q: QParam | None, function: Ending | None) -> torch.T
     return function.of_reals(x) if q is None else function.of_codes(x, q.scale, q.zero_point)
 
 
+def in_float(stage: Stage, xs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The stage's steps in float, as the captured network computes them; a QInput has none."""
+    for step in stage.steps:  # only the first one may take several
+        xs = [step.module(*xs)]
+    return xs[0]
+
+
 def own_qparam(layer: nn.Module) -> str | None:
     """The attribute that holds a layer's own QParam; None where it keeps its input's, or is float."""
     if isinstance(layer, QInput):
@@ -69,23 +76,18 @@ def register_layers(module: nn.Module, stages: Sequence[Stage]) -> None:
         module.add_module(f"{name}_{i}" if hasattr(module, name) else name, stage.layer)
 
 
-def stages_of(captured: Captured, num_bits: int, weights: str, weight_bits: WeightBits) -> list[Stage]:
+def stages_of(
+    captured: Captured, weights: str, weight_bits: LayerBits, activation_bits: LayerBits
+) -> list[Stage]:
     """Every step in one stage: BatchNorm folds into the convolution before it, ReLU into what computes."""
-    return _Builder(captured, num_bits, weights, weight_bits).build()
+    return _Builder(captured, weights, weight_bits, activation_bits).build()
 
 
 class _Builder:
-    def __init__(self, captured: Captured, num_bits: int, weights: str, weight_bits: WeightBits):
-        self.captured, self.num_bits, self.weights, self.weight_bits = (
-            captured,
-            num_bits,
-            weights,
-            weight_bits,
-        )
-        self.readers: dict[int, list[Step | None]] = {value: [None] for value in captured.outputs}
-        for step in captured.steps:
-            for value in step.inputs:
-                self.readers.setdefault(value, []).append(step)
+    def __init__(self, captured: Captured, weights: str, weight_bits: LayerBits, activation_bits: LayerBits):
+        self.captured, self.weights = captured, weights
+        self.weight_bits, self.activation_bits = weight_bits, activation_bits
+        self.readers = captured.readers()
         self.stages: list[Stage] = []
         self.codes: dict[int, int] = {}  # a value -> the number of its codes: its own, or that of its QInput
 
@@ -103,6 +105,7 @@ class _Builder:
                 inputs, layer, steps = step.inputs, step.module, [step]
             self._append(step.name, layer, steps, inputs, steps[-1].output)
         self.weight_bits.check_used()
+        self.activation_bits.check_used()
         self._mark_last_reads()
         return self.stages
 
@@ -123,22 +126,18 @@ class _Builder:
                 s.output: f"{s.name}.codes" for s in self.captured.steps
             }
             self.codes[value] = -1 - value  # no step has it
-            self._append(names[value], QInput(self.num_bits), [], [value], self.codes[value])
+            bits = self.activation_bits.of(names[value])
+            self._append(names[value], QInput(bits), [], [value], self.codes[value])
         return self.codes[value]
 
     def _layer(self, step: Step) -> tuple[nn.Module, list[Step]]:
         """The layer of a step and of the steps behind it that it swallows."""
         if isinstance(step.module, Reshape):
             return step.module, [step]
-        options: Options = {"num_bits": self.num_bits}
+        options: Options = {"num_bits": self.activation_bits.of(step.name)}
         if isinstance(step.module, WEIGHTED):
             options |= {"weights": self.weights, "weight_bits": self.weight_bits.of(step.name)}
-        return layer_of(step, self._only_reader, options)
-
-    def _only_reader(self, step: Step) -> Step | None:
-        """The step that reads the result of `step`, where it is the only one to read it."""
-        readers = self.readers[step.output]
-        return readers[0] if len(readers) == 1 else None
+        return layer_of(step, self.captured.only_reader(self.readers), options)
 
     def _append(
         self, name: str, layer: nn.Module, steps: list[Step], inputs: Sequence[int], output: int

@@ -10,7 +10,7 @@ import torch
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """Changes of a layer's integers; None leaves what docs/numerics.md says. The float network has none of it.
+    """Changes of a layer's integers; None leaves what docs/numerics.md says. Floats have none of it.
 
     `weight`: float32, quantized in place of the layer's own (shape of the folded weight, output channels
     first), as learned rounding gives it. `weight_scale`: float32 (oc,) or (1,), in place of the one that
@@ -23,9 +23,7 @@ class Tuning:
     weight_zero_point: torch.Tensor | None = None
     bias: torch.Tensor | None = None
 
-    def of(
-        self, weight: torch.Tensor, bias: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def of(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight and bias that become integers, of the float layer's.
 
         >>> Tuning(bias=torch.tensor([0.5])).of(torch.ones(1, 2), torch.tensor([1.0]))[1]

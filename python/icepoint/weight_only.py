@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from . import _C
-from .bits import WeightBits, check_patterns
 from .codes import check_num_bits
+from .layer_bits import LayerBits, check_patterns
 from .packed_weight import PackedWeight
 from .weight_report import WeightReport, WeightRow
 from .weights import check_scheme
@@ -98,7 +98,7 @@ def quantize_weights(
     if not isinstance(model, nn.Module):
         raise ValueError(f"quantize_weights: expected an nn.Module, found {type(model).__name__}")
     default = check_num_bits(num_bits, "quantize_weights.num_bits")
-    bits, scheme = WeightBits(weight_bits, default), check_scheme(weights)
+    bits, scheme = LayerBits(weight_bits, default), check_scheme(weights)
     layers = dict(_layers(model))
     if not layers:
         dtypes = ", ".join(sorted({str(p.dtype) for p in model.parameters()})) or "none"

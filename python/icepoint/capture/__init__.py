@@ -2,6 +2,7 @@
 
 from .alike import alike
 from .calls import FloatCall
+from .carried import carried
 from .endings import Ending
 from .operators import Add, Concat, Mul, Reshape
 from .sizes import Sizes
@@ -24,4 +25,5 @@ __all__ = [
     "Structure",
     "alike",
     "capture",
+    "carried",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,26 @@ class Captured:
     missing: list[Missing]
     broken: bool
     road: Road
+
+    def readers(self) -> dict[int, list[Step | None]]:
+        """Of every value that is read the steps that read it, in order; None stands for the caller."""
+        found: dict[int, list[Step | None]] = {value: [None] for value in self.outputs}
+        for step in self.steps:
+            for value in step.inputs:
+                found.setdefault(value, []).append(step)
+        return found
+
+    def only_reader(
+        self, readers: dict[int, list[Step | None]] | None = None
+    ) -> Callable[[Step], Step | None]:
+        """A function of a step: the step that reads its result, where it is the only one to read it."""
+        known = self.readers() if readers is None else readers
+
+        def reader(step: Step) -> Step | None:
+            found = known.get(step.output, [])
+            return found[0] if len(found) == 1 else None
+
+        return reader
 
 
 class Unsupported(ValueError):

@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..accuracy import RECIPES, STEPS
 from ..calibration_data import first_image
 from ..coverage import coverage
+from ..options import Bits
 from ..quantize import quantize
 from ..recipe import FILTERS, Recipe
 from ..weights import SCHEMES
@@ -44,9 +46,14 @@ def add_to(add: Commands) -> None:
     command.add_argument("--fill", type=int, metavar="GREY", help="of letterbox, 0..255; default: 114")
     command.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="of the outputs, in order")
     command.add_argument("--bits", type=int, default=8, help="of all codes, 2..8; default: %(default)s")
-    command.add_argument("--weight-bits", type=_weight_bits, action="append", metavar="[PATTERN=]BITS",
+    command.add_argument("--weight-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
                          help="of the weights where they differ; PATTERN matches layer names, "
                          "as classifier.*=4; may be given several times")  # fmt: skip
+    command.add_argument("--activation-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
+                         help="of inputs and results where they differ, as --weight-bits")  # fmt: skip
+    command.add_argument("--recipe", type=_methods, default="accurate", metavar="RECIPE",
+                         help=f"what is done for the accuracy: {', '.join(RECIPES)}, or methods with commas "
+                         f"between: {', '.join(STEPS)}; default: %(default)s")  # fmt: skip
     command.add_argument("--scheme", choices=SCHEMES, default=SCHEMES[0],
                          help="of the weights; default: %(default)s")  # fmt: skip
     command.add_argument("--out", type=Path, metavar="FILE.ice", help="default: named after the model")
@@ -62,8 +69,10 @@ def _quantize(args: Arguments) -> int:
         if not told.is_complete:
             raise ValueError(f"{args.model} has parts without an integer form, listed above")
     quantized = quantize(
-        model, example, args.data, args.bits, args.scheme, recipe, weight_bits=_bits_of(args)
-    )
+        model, example, args.data, args.bits, args.scheme, args.recipe, input_recipe=recipe,
+        weight_bits=_bits_of("--weight-bits", args.weight_bits),
+        activation_bits=_bits_of("--activation-bits", args.activation_bits),
+    )  # fmt: skip
     out = args.out or Path(args.model.split(":")[1]).with_suffix(".ice")
     report = quantized.measure()
     frozen = quantized.freeze()
@@ -108,15 +117,19 @@ def _resize(args: Arguments) -> dict[str, Any] | None:
     return found | ({"fill": 114 if args.fill is None else args.fill} if fit == "letterbox" else {})
 
 
-def _bits_of(args: Arguments) -> int | dict[str, int] | None:
-    given: list[tuple[str, int]] = args.weight_bits or []
+def _bits_of(option: str, given: list[tuple[str, int]] | None) -> Bits:
+    given = given or []
     plain = [bits for pattern, bits in given if not pattern]
     if len(plain) > 1 or (plain and len(given) > 1):
-        raise ValueError("--weight-bits: expected one number, or patterns alone")
+        raise ValueError(f"{option}: expected one number, or patterns alone")
     return plain[0] if plain else dict(given) or None
 
 
-def _weight_bits(text: str) -> tuple[str, int]:
+def _methods(text: str) -> str | list[str]:
+    return text if text in RECIPES else text.split(",")
+
+
+def _layer_bits(text: str) -> tuple[str, int]:
     pattern, _, bits = text.rpartition("=")
     if not (bits.isascii() and bits.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is neither BITS nor PATTERN=BITS")

@@ -16,6 +16,12 @@ from .weighted import QWeighted
 from .windows import pair, sides
 
 
+def swapped(weight: torch.Tensor, groups: int) -> torch.Tensor:
+    """(ic, oc / groups, kh, kw) to (oc, ic / groups, kh, kw), and back, group by group."""
+    grouped = weight.reshape(groups, len(weight) // groups, *weight.shape[1:]).transpose(1, 2)
+    return grouped.reshape(groups * weight.shape[1], len(weight) // groups, *weight.shape[2:])
+
+
 class QConvTranspose2d(QWeighted):
     """An nn.ConvTranspose2d of any stride, padding, output_padding, dilation and groups.
 
@@ -52,10 +58,7 @@ class QConvTranspose2d(QWeighted):
         return self._swapped(self.conv_module.weight), self.conv_module.bias
 
     def _swapped(self, weight: torch.Tensor) -> torch.Tensor:
-        """(ic, oc / groups, kh, kw) to (oc, ic / groups, kh, kw), and back, group by group."""
-        g = self.conv_module.groups
-        grouped = weight.reshape(g, len(weight) // g, *weight.shape[1:]).transpose(1, 2)
-        return grouped.reshape(g * weight.shape[1], len(weight) // g, *weight.shape[2:])
+        return swapped(weight, self.conv_module.groups)
 
     def expected_shape(self, x: torch.Tensor) -> tuple[bool, str]:
         channels = self.conv_module.in_channels

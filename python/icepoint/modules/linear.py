@@ -22,6 +22,8 @@ class QLinear(QWeighted):
     torch.Size([2, 3])
     """
 
+    channel_axis = -1
+
     def __init__(
         self,
         fc_module: nn.Linear,

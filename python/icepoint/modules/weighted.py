@@ -47,6 +47,9 @@ class QWeighted(QModule):
         self._keeps_weights = False
         self._kept: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
+    #: Which axis of the result counts the output channels.
+    channel_axis = 1
+
     def bare_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight (oc, ...) and bias of the float module itself."""
         raise NotImplementedError
@@ -80,13 +83,13 @@ class QWeighted(QModule):
         """float32 in and out: observes and fake-quantizes the weights; once frozen, simulates x and y too."""
         self._check_shape(x)
         x = self._see_input(x)
-        weight, bias = self._fake_weights() if self._kept is None else self._kept
+        weight, bias = self.fake_weights() if self._kept is None else self._kept
         # The integers stand for float32: autocast would observe another network's ranges.
         with torch.autocast("cpu", enabled=False):
             y = self.compute(x, weight, bias)
         return self._see_output(activated(y, self.activation))
 
-    def _fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The float32 weight, fake-quantized, and the bias."""
         weight, bias = self.tuned_weights()
         scale_in = self.q_in.scale if hasattr(self, "q_in") else None

@@ -1,0 +1,87 @@
+"""How far integers are from their float network: SQNR of the outputs, and answers changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..plans import Plan
+from ..stages import Stage, in_float, real
+
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """`sqnr_db`: 10 log10 of the float outputs' energy over the error's, inf without error, -inf without
+    signal. `changed` of `images` have another greatest number in an output (n, classes); None where there
+    is no such output."""
+
+    sqnr_db: float
+    changed: int | None
+    images: int
+
+    def __str__(self) -> str:
+        told = "" if self.changed is None else f", {self.changed} of {self.images} answers changed"
+        return f"{self.sqnr_db:.1f} dB{told}"
+
+
+def float_outputs(plan: Plan, images: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """The network's float outputs (n, ...) before the functions that end it, one image at a time."""
+    return _outputs(plan, images, 1, lambda x: x, in_float, lambda y: y)
+
+
+def integer_outputs(plan: Plan, images: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """What the integers of a frozen plan give for the same outputs, as float32."""
+    return _outputs(plan, images, _CHUNK, lambda x: (x, None), Stage.run, lambda value: real(*value))
+
+
+def _outputs(
+    plan: Plan,
+    images: Sequence[torch.Tensor],
+    count: int,
+    given: Callable[[Any], Any],
+    step: Callable[..., Any],
+    taken: Callable[[Any], torch.Tensor],
+) -> list[torch.Tensor]:
+    """The plan's outputs for `count` images at a time, or for all where operators stay float."""
+    count = len(images[0]) if plan.captured.missing else count
+    found = []
+    for i in range(0, len(images[0]), count):
+        part = [x[i : i + count] for x in images]
+        sizes = plan.captured.sizes.values(part)
+        values = {v: given(x) for v, x in (*enumerate(part), *sizes.items())}
+        with torch.no_grad():
+            found.append([taken(y) for y in plan.walk(values, step)])
+    return [torch.cat(column) for column in zip(*found, strict=True)]
+
+
+def judge(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> Judgement:
+    """Compares outputs of float with those of integers, both (n, ...).
+
+    Energies of each image are added by math.fsum, so neither order nor batches show.
+
+    >>> judge([torch.tensor([[3.0, 4.0]])], [torch.tensor([[3.0, 3.5]])])
+    Judgement(sqnr_db=20.0, changed=0, images=1)
+    """
+    signal, noise = [], []
+    for y, z in zip(expected, found, strict=True):
+        for a, b in zip(y.double().flatten(1), z.double().flatten(1), strict=True):
+            signal.append(float(a.dot(a)))
+            noise.append(float((a - b).dot(a - b)))
+    changed = None
+    for y, z in zip(expected, found, strict=True):
+        if y.dim() == 2 and y.shape[1] > 1:
+            changed = (changed or 0) + int((y.argmax(1) != z.argmax(1)).sum())
+    return Judgement(decibels(math.fsum(signal), math.fsum(noise)), changed, len(expected[0]))
+
+
+def decibels(signal: float, noise: float) -> float:
+    """10 log10(signal / noise): inf without noise, -inf without signal."""
+    if noise == 0.0:
+        return math.inf
+    return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf

@@ -1,0 +1,96 @@
+"""Recipes: which methods are tried on a model, in which order, and that only what helps is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..capture import Captured
+from ..quantized import QuantizedModel
+from .correct_bias import correct_bias
+from .evidence import Evidence
+from .fold_batchnorm import fold_batchnorm
+from .judge import Judgement
+
+GraphStep = Callable[[Captured, Evidence], Captured]
+
+#: Every method by the name that `recipe=[...]` and `--recipe` take.
+STEPS: dict[str, GraphStep] = {
+    "fold_batchnorm": fold_batchnorm,
+    "correct_bias": correct_bias,
+}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one method did: the integers against float before and after it, and whether it stayed."""
+
+    method: str
+    before: Judgement
+    after: Judgement
+    kept: bool
+
+    def __str__(self) -> str:
+        return f"{self.method}: {self.before} -> {self.after}, {'kept' if self.kept else 'not kept'}"
+
+
+@dataclass(frozen=True)
+class Method:
+    """Methods in order. `measured`: each stays only where the outputs' SQNR on the held images rises."""
+
+    name: str
+    steps: tuple[GraphStep, ...]
+    measured: bool = True
+
+    @classmethod
+    def of(cls, given: Any) -> Method:
+        """Of "fast", "accurate", "max", a name of STEPS, a callable, or a sequence of these two.
+
+        What is named one by one is applied without asking. ValueError for anything else.
+        """
+        if isinstance(given, Method):
+            return given
+        if isinstance(given, str) and given in RECIPES:
+            return RECIPES[given]
+        parts = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+        steps = tuple(STEPS.get(part, part) if isinstance(part, str) else part for part in parts)
+        for part, step in zip(parts, steps, strict=True):
+            if not callable(step):
+                raise ValueError(
+                    f"quantize.recipe: expected one of {', '.join(RECIPES)}, or a list of {', '.join(STEPS)} "
+                    f"and functions (graph, evidence) -> graph, found {part!r}"
+                )
+        return cls(", ".join(_name(step) for step in steps), steps, measured=False)
+
+    def apply(self, evidence: Evidence) -> QuantizedModel:
+        """The model of integers after all methods; `trials` tells what each did."""
+        graph = evidence.original
+        q, trials = evidence.quantized(graph), []
+        judgement = evidence.judge(q) if self.steps else None
+        for step in self.steps:
+            assert judgement is not None
+            tried = step(graph, evidence)
+            if tried is graph:
+                continue
+            model = evidence.quantized(tried)
+            after = evidence.judge(model)
+            kept = not self.measured or after.sqnr_db > judgement.sqnr_db
+            trials.append(Trial(_name(step), judgement, after, kept))
+            if kept:
+                graph, q, judgement = tried, model, after
+        evidence.forget()
+        q.made_by(evidence, self, trials)
+        return q
+
+
+def _name(step: GraphStep) -> str:
+    return getattr(step, "__name__", type(step).__name__)
+
+
+#: "fast" is the plain arithmetic of docs/numerics.md over the observed ranges.
+RECIPES = {
+    "fast": Method("fast", ()),
+    "accurate": Method("accurate", (correct_bias,)),
+    "max": Method("max", (correct_bias,)),
+}

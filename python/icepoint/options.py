@@ -1,0 +1,39 @@
+"""What icepoint.quantize was asked for besides the recipe: bits and scheme of the integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .capture import Captured
+from .codes import check_num_bits
+from .layer_bits import LayerBits
+from .stages import Stage, stages_of
+from .weights import check_scheme
+
+Bits = int | Mapping[str, int] | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of icepoint.quantize of the same names. ValueError for what they cannot be."""
+
+    num_bits: int = 8
+    weights: str = "per_channel"
+    weight_bits: Bits = None
+    activation_bits: Bits = None
+
+    def __post_init__(self) -> None:
+        check_num_bits(self.num_bits, "quantize.num_bits")
+        check_scheme(self.weights)
+        self._bits()
+
+    def _bits(self) -> tuple[LayerBits, LayerBits]:
+        return (
+            LayerBits(self.weight_bits, self.num_bits),
+            LayerBits(self.activation_bits, self.num_bits, "quantize.activation_bits", "layer"),
+        )
+
+    def stages(self, graph: Captured) -> list[Stage]:
+        """The stages of integers that a graph becomes."""
+        return stages_of(graph, self.weights, *self._bits())
