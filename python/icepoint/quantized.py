@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -172,6 +173,12 @@ class QuantizedModel(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_evidence": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> QuantizedModel:
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return made
 
     def get_extra_state(self) -> dict[str, Any]:
         return {"observed": [own.q.state() for own in self._own]}
