@@ -22,7 +22,8 @@ from .plans import Plans
 from .qparams import QParam
 from .quantize_inputs import examples_of
 from .recipe import Recipe
-from .report import Report, make_report
+from .report import Report
+from .report.of_model import report_of
 from .shared_ranges import WIDEST, Own, share_ranges
 from .stages import Stage, ended, register_layers
 
@@ -222,12 +223,23 @@ class QuantizedModel(nn.Module):
             found.append(x if list(size) == list(x.shape) else x.new_zeros(size))
         return found
 
-    def report(self) -> Report:
-        """What became integer and the error of every layer, on up to 32 calibration images; prints it."""
-        report = self.measure()
+    def report(self, data: Any = None, remedies: bool | float = True) -> Report:
+        """What became integer, what each layer's error is and comes from, and what would help; prints it.
+
+        On up to 32 calibration images, or on the first 128 of `data`, of any form that `quantize` takes: what
+        calibration did not cover shows there. `remedies`: where outputs suffer, other options of `quantize`
+        are tried for about five seconds, or for so many; False tries none. docs/report.md has the formulas.
+
+        >>> from icepoint import quantize
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
+        >>> q = quantize(model, torch.randn(1, 3, 8, 8), [torch.randn(16, 3, 8, 8)])
+        >>> q.measure(data=torch.randn(8, 3, 8, 8)).images
+        8
+        """
+        report = self.measure(data, remedies)
         report.show()
         return report
 
-    def measure(self) -> Report:
+    def measure(self, data: Any = None, remedies: bool | float = True) -> Report:
         """What report() prints."""
-        return make_report(self._plans.of(self._sample), self._sample)
+        return report_of(self, data, remedies)

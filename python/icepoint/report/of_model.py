@@ -1,0 +1,50 @@
+"""The report of a quantized model: on its own calibration images or on given data, remedies measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..calibration_data import Batches
+from .gains import SECONDS, with_gains
+from .make import make_report
+from .report import Report
+
+if TYPE_CHECKING:
+    from ..quantized import QuantizedModel
+
+MOST_IMAGES = 128  # of given data
+
+
+def report_of(q: QuantizedModel, data: Any = None, remedies: bool | float = True) -> Report:
+    """What q.report(data, remedies) prints."""
+    sample = q._sample if data is None else _sample_of(q, data)
+    start = time.monotonic()
+    report = make_report(q._plans.of(sample), sample, q.recipe, data is not None)
+    seconds = SECONDS if remedies is True else float(remedies)
+    if not hasattr(q, "again") or seconds <= 0 or (report.outputs.is_near and not report.problems):
+        return report
+    took = time.monotonic() - start
+    verdicts, late = with_gains(report.verdicts, q, sample, report.outputs, took, seconds)
+    return replace(report, verdicts=verdicts, untried=late)
+
+
+def _sample_of(q: QuantizedModel, data: Any) -> tuple[torch.Tensor, ...]:
+    """The first images of `data`, of one size."""
+    found: list[Sequence[torch.Tensor]] = []
+    try:
+        for batch in Batches(data, q._examples, q.recipe, q._captured.inputs, q._plans.of):
+            if found and [x.shape[1:] for x in batch] != [x.shape[1:] for x in found[0]]:
+                break
+            found.append(batch)
+            if sum(len(x[0]) for x in found) >= MOST_IMAGES:
+                break
+    except ValueError as error:  # it speaks of the data of quantize
+        raise ValueError(str(error).replace("quantize.calibration_data", "report.data")) from error
+    if not found:
+        raise ValueError("report.data: held no batch; expected at least one")
+    return tuple(torch.cat(parts)[:MOST_IMAGES] for parts in zip(*found, strict=True))
