@@ -47,4 +47,5 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   icepoint::ops::bind_images(m);
   icepoint::ops::bind_model(m);
   icepoint::ops::bind_outputs(m);
+  icepoint::ops::bind_statistics(m);
 }

@@ -11,11 +11,12 @@
 
 namespace icepoint::ops {
 
-void bind_numbers(pybind11::module_& m);  // scalars of docs/numerics.md, threads, instruction sets
-void bind_files(pybind11::module_& m);    // encode, save, load, digest
-void bind_images(pybind11::module_& m);   // pictures to the model's pixels
-void bind_model(pybind11::module_& m);    // class Model
-void bind_outputs(pybind11::module_& m);  // functions that end a network
+void bind_numbers(pybind11::module_& m);     // scalars of docs/numerics.md, threads, instruction sets
+void bind_files(pybind11::module_& m);       // encode, save, load, digest
+void bind_images(pybind11::module_& m);      // pictures to the model's pixels
+void bind_model(pybind11::module_& m);       // class Model
+void bind_outputs(pybind11::module_& m);     // functions that end a network
+void bind_statistics(pybind11::module_& m);  // extremes and counts for the observers
 
 /// A function run(x) of plain float32 tensors, that returns None where the operator has to be asked: other
 /// dtypes, shapes, devices, gradients, torch's modes. `torch` is the module. Throws std::invalid_argument

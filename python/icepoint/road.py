@@ -61,7 +61,7 @@ class RoadTracer(TorchFunctionMode):
             if id(x) in self._floats:
                 self._refuse("quantizes again what was dequantized; QModules pass codes on")
             return  # a weight or a constant of the user's own: no part of the graph unless codes meet it
-        q = _qparam(*qparams)
+        q = QParam.of_scale(*qparams)
         if position in self._input_of:
             value = self._input_of[position]
             if not self.graph.values[value].q.same_as(q):
@@ -212,12 +212,6 @@ class RoadTracer(TorchFunctionMode):
 
     def _refuse(self, what: str) -> NoReturn:
         raise ValueError(f"freeze: cannot follow {tracing.user_line()}: it {what}")
-
-
-def _qparam(scale: float, zero_point: int, num_bits: int) -> QParam:
-    q = QParam(num_bits)
-    q.scale, q.zero_point = scale, zero_point
-    return q
 
 
 def _flat(xs: Any) -> list[Any]:

@@ -86,7 +86,8 @@ def share_ranges(stages: Sequence[Stage], outputs: Sequence[int], widest: float 
                 of = {v: mine if key == others else key for v, key in of.items()}
     for group in groups.values():
         if len(group.members) > 1:
-            shared = QParam.of_range(group.low, group.high, group.members[0].q.num_bits)
+            first = group.members[0].q
+            shared = QParam.of_range(group.low, group.high, first.num_bits, first.power_of_two)
             for own in group.members:
                 setattr(own.layer, own.name, shared)
     return list(owns.values())

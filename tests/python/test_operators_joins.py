@@ -87,9 +87,7 @@ def test_joins_of_two_values(f, expected):
 
 def test_a_difference_by_hand():
     """Codes of scales 1/64 and 1/32 and zero points 10 and 0, to scale 1/32: (20 - 10) / 2 - 3 = 2."""
-    a, b, y = (QParam(8) for _ in range(3))
-    for q, scale, zero_point in ((a, 2.0**-6, 10), (b, 2.0**-5, 0), (y, 2.0**-5, 100)):
-        q.scale, q.zero_point = scale, zero_point
+    a, b, y = (QParam.of_scale(*known) for known in ((2.0**-6, 10), (2.0**-5, 0), (2.0**-5, 100)))
     layer = icepoint.QSub()
     layer.q_out = y
     layer.freeze(a, b)
