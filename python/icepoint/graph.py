@@ -73,7 +73,7 @@ class GraphBuilder:
         self, op: str, name: str, inputs: Sequence[int], fields: dict[str, Any],
         q_weight: WeightQParam, integers: dict[str, torch.Tensor], q: QParam,
     ) -> int:  # fmt: skip
-        """A convolution or linear layer; `integers` as weights.integers_of_weights gives them."""
+        """A convolution or linear layer; `integers` as integers_of_weights gives them."""
         affine = q_weight.scheme != "per_channel"
         fields = {**fields, "weight_bits": q_weight.num_bits, "weight_affine": affine}
         tensors = {

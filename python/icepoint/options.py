@@ -1,4 +1,4 @@
-"""What icepoint.quantize was asked for besides the recipe: bits and scheme of the integers."""
+"""What icepoint.quantize was asked for besides the recipe: bits, scheme, and how ranges are chosen."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from .capture import Captured
 from .codes import check_num_bits
 from .layer_bits import LayerBits
+from .modules import QModule
+from .observers import Observer, make
 from .stages import Stage, stages_of
 from .weights import check_scheme
 
@@ -22,10 +24,13 @@ class Options:
     weights: str = "per_channel"
     weight_bits: Bits = None
     activation_bits: Bits = None
+    observer: str | Observer = "min_max"
+    power_of_two: bool = False
 
     def __post_init__(self) -> None:
         check_num_bits(self.num_bits, "quantize.num_bits")
         check_scheme(self.weights)
+        make(self.observer)
         self._bits()
 
     def _bits(self) -> tuple[LayerBits, LayerBits]:
@@ -36,4 +41,8 @@ class Options:
 
     def stages(self, graph: Captured) -> list[Stage]:
         """The stages of integers that a graph becomes."""
-        return stages_of(graph, self.weights, *self._bits())
+        stages = stages_of(graph, self.weights, *self._bits())
+        for stage in stages:
+            if isinstance(stage.layer, QModule):
+                stage.layer.observe_with(self.observer, self.power_of_two)
+        return stages

@@ -11,6 +11,7 @@ from .accuracy import Evidence, GraphStep, Method
 from .capture import Source
 from .coverage import Coverage
 from .modules import QModule
+from .observers import Observer
 from .options import Bits, Options
 from .quantize_inputs import check_model, examples_of, split_recipes
 from .quantized import QuantizedModel
@@ -28,6 +29,8 @@ def quantize(
     weight_bits: Bits = None,
     activation_bits: Bits = None,
     input_recipe: Recipe | Mapping[str, Any] | None = None,
+    observer: str | Observer = "min_max",
+    power_of_two: bool = False,
 ) -> QuantizedModel:
     """A model whose layers compute with integers, calibrated and ready to freeze.
 
@@ -45,6 +48,9 @@ def quantize(
     `weights`: "per_channel", "per_tensor_affine" or "per_channel_affine". `num_bits` (2..8) are those
     of all codes; `weight_bits` those of the weights where they differ, an int or {pattern: int} over
     the layer names that report() shows, as {"classifier.*": 4}.
+    `observer` chooses the ranges of activations: "min_max", "moving_average", "percentile", "mse",
+    "entropy" (docs/observers.md), or an observer as an example, Percentile(99.9). `power_of_two` makes all
+    scales powers of two, for hardware that only shifts.
     ValueError, before anything runs, with the whole list of what has no integer form; with strict=False
     such operators stay float, the coverage lists them, and freeze() refuses.
 
@@ -54,7 +60,7 @@ def quantize(
     >>> q.freeze().save("model.ice")
     PosixPath('model.ice')
     """
-    options = Options(num_bits, weights, weight_bits, activation_bits)
+    options = Options(num_bits, weights, weight_bits, activation_bits, observer, power_of_two)
     method, pixels = split_recipes(recipe, input_recipe)
     method = Method.of(method)
     check_model(model, "quantize")

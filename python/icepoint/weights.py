@@ -1,4 +1,4 @@
-"""Weights and biases as integers: scales, zero points, codes, and the proof that they cannot overflow.
+"""Scales, zero points and codes of weights.
 
 Section 1 of docs/numerics.md, in double. Per-channel symmetric weights follow Krishnamoorthi,
 "Quantizing deep convolutional networks for efficient inference" (2018), section 3.
@@ -13,10 +13,8 @@ import torch
 
 from . import _C
 from .codes import check_num_bits, dequantize_tensor
-from .qparams import MAX_SCALE, MIN_SCALE, QParam
+from .qparams import MAX_SCALE, MIN_SCALE
 from .tuning import Tuning
-
-_BLOCK = 1 << 20  # weights that are widened at a time: a copy of VGG16's largest layer would be 800 MB
 
 _UNTUNED = Tuning()
 
@@ -46,6 +44,7 @@ def choose_weight_qparams(
     scheme: str = "per_channel",
     bias: torch.Tensor | None = None,
     scale_in: float | None = None,
+    power_of_two: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Scales (float32) and zero points (int32) of a float32 weight whose axis 0 is the output channel.
 
@@ -53,6 +52,7 @@ def choose_weight_qparams(
     the notebook's scheme, both tensors of length 1; "per_channel_affine" has one of each a channel.
     With `bias` (oc,) and `scale_in`, the input's scale, no scale is so small that the bias would
     leave +-2^30 at scale scale_in * scale: channels of zeros and tiny channels keep an exact bias.
+    With `power_of_two` each scale is the least power of two that is no smaller.
     ValueError for NaN or infinity, an empty weight, or a scale above 2^100.
 
     >>> choose_weight_qparams(torch.tensor([[0.5, -1.27], [0.0, 0.254]]))[0]
@@ -67,11 +67,16 @@ def choose_weight_qparams(
     if weight.device.type != "cpu":
         raise ValueError(f"weight: lies on {weight.device}; icepoint computes on the CPU: call cpu() first")
     with _C.FloatEnv():
-        return _weight_qparams(weight, bits, scheme, bias, scale_in)
+        return _weight_qparams(weight, bits, scheme, bias, scale_in, power_of_two)
 
 
 def _weight_qparams(
-    weight: torch.Tensor, bits: int, scheme: str, bias: torch.Tensor | None, scale_in: float | None
+    weight: torch.Tensor,
+    bits: int,
+    scheme: str,
+    bias: torch.Tensor | None,
+    scale_in: float | None,
+    power_of_two: bool,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     # Least and greatest are exact in float32, so no double copy of a large weight is needed. Two passes
     # of amin and amax take a tenth of the time of one aminmax along a dimension.
@@ -86,17 +91,25 @@ def _weight_qparams(
     qmin, qmax = weight_range(bits, scheme)
     if scheme == "per_channel":
         natural = np.maximum(-low, high) / qmax
-        scale, zero_point = np.maximum(natural, floor), np.zeros(len(low))
+        scale, zero_point = _raised(natural, floor, power_of_two), np.zeros(len(low))
     else:
         natural = (high - low) / qmax
-        scale = np.maximum(natural, floor)
-        # qmax - max / scale, taken from the range itself where the floor did not raise the scale.
+        scale = _raised(natural, floor, power_of_two)
+        # qmax - max / scale, taken from the range itself where nothing raised the scale.
         with np.errstate(invalid="ignore", divide="ignore"):
             own = qmax - high * qmax / (high - low)
-        zero_point = np.clip(np.rint(np.where(natural >= floor, own, qmax - high / scale)), qmin, qmax)
+        zero_point = np.clip(np.rint(np.where(natural == scale, own, qmax - high / scale)), qmin, qmax)
     if not (scale <= MAX_SCALE).all():
         raise ValueError(f"weight: its range needs the scale {scale.max():g}, above 2^100")
     return torch.from_numpy(scale.astype(np.float32)), torch.from_numpy(zero_point.astype(np.int32))
+
+
+def _raised(natural: np.ndarray, floor: np.ndarray, power_of_two: bool) -> np.ndarray:
+    scale = np.maximum(natural, floor)
+    if not power_of_two:
+        return scale
+    mantissa, exponent = np.frexp(scale)  # scale = mantissa 2^exponent, 0.5 <= mantissa < 1
+    return np.where(mantissa == 0.5, scale, np.ldexp(1.0, exponent))
 
 
 def _scale_floor(bias: torch.Tensor | None, scale_in: float | None, channels: int) -> np.ndarray:
@@ -115,8 +128,9 @@ class WeightQParam:
     None before the first update; unlike an activation's QParam it follows the weights as they are.
     """
 
-    def __init__(self, num_bits: int = 8, scheme: str = "per_channel"):
+    def __init__(self, num_bits: int = 8, scheme: str = "per_channel", power_of_two: bool = False):
         self.num_bits, self.scheme = check_num_bits(num_bits), check_scheme(scheme)
+        self.power_of_two = bool(power_of_two)
         self.qmin, self.qmax = weight_range(self.num_bits, self.scheme)
         self.min: float | None = None
         self.max: float | None = None
@@ -148,7 +162,7 @@ class WeightQParam:
     ) -> None:
         """Takes the qparams of `weight` as choose_weight_qparams gives them, or those of the tuning."""
         self.scales, self.zero_points = choose_weight_qparams(
-            weight, self.num_bits, self.scheme, bias, scale_in
+            weight, self.num_bits, self.scheme, bias, scale_in, self.power_of_two
         )
         if tuning.weight_scale is not None:
             self._tune(tuning, _scale_floor(bias, scale_in, len(weight)))
@@ -161,14 +175,15 @@ class WeightQParam:
                 f"weights, found {tuple(tuning.weight_scale.shape)}"
             )
         floor = floor if self._per_channel else floor.max(keepdims=True)
-        scale = np.maximum(tuning.weight_scale.double().numpy(), floor)
+        scale = _raised(tuning.weight_scale.double().numpy(), floor, self.power_of_two)
         if not (scale <= MAX_SCALE).all():  # NaN too
             raise ValueError(f"tuning.weight_scale: expected scales of at most 2^100, found {scale.max():g}")
         self.scales = torch.from_numpy(scale.astype(np.float32))
         if tuning.weight_zero_point is not None:
             self.zero_points = tuning.weight_zero_point.clamp(self.qmin, self.qmax)
 
-    def _known(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def known(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scales and zero points as tensors; ValueError before the first update."""
         if self.scales is None or self.zero_points is None:
             raise ValueError("calibrate first: this weight has no scale yet")
         return self.scales, self.zero_points
@@ -179,20 +194,21 @@ class WeightQParam:
 
     def codes(self, weight: torch.Tensor) -> torch.Tensor:
         """The same codes in one byte each: int8 symmetric, uint8 affine."""
-        return torch.ops.icepoint.quantize(weight.detach(), *self._known(), self.qmin, self.qmax, self.axis)
+        return torch.ops.icepoint.quantize(weight.detach(), *self.known(), self.qmin, self.qmax, self.axis)
 
     def dequantize_tensor(self, q_w: torch.Tensor) -> torch.Tensor:
         """float32 values of integer codes."""
-        return dequantize_tensor(q_w, *self._known(), axis=self.axis)
+        return dequantize_tensor(q_w, *self.known(), axis=self.axis)
 
     def fake_quantize(self, weight: torch.Tensor) -> torch.Tensor:
         """dequantize(quantize(weight)), float32, with straight-through gradients."""
-        return torch.ops.icepoint.fake_quantize(weight, *self._known(), self.qmin, self.qmax, self.axis)
+        return torch.ops.icepoint.fake_quantize(weight, *self.known(), self.qmin, self.qmax, self.axis)
 
     def state(self) -> dict[str, Any]:
         """Plain values that load() takes back: what a state_dict carries."""
         return {"num_bits": self.num_bits, "scheme": self.scheme, "min": self.min, "max": self.max,
-                "scales": self.scales, "zero_points": self.zero_points}  # fmt: skip
+                "scales": self.scales, "zero_points": self.zero_points,
+                "power_of_two": self.power_of_two}  # fmt: skip
 
     def load(self, state: dict[str, Any]) -> None:
         """Takes over state(); ValueError where it was made with other bits or another scheme."""
@@ -201,57 +217,7 @@ class WeightQParam:
                 raise ValueError(f"weights: expected {field} {getattr(self, field)}, found {state[field]}")
         self.min, self.max = state["min"], state["max"]
         self.scales, self.zero_points = state["scales"], state["zero_points"]
+        self.power_of_two = state.get("power_of_two", False)
 
     def __repr__(self) -> str:
         return f"WeightQParam(num_bits={self.num_bits}, scheme={self.scheme!r}, scale={self.scale})"
-
-
-def integers_of_weights(
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    q: WeightQParam,
-    q_in: QParam,
-    q_out: QParam,
-    tuning: Tuning = _UNTUNED,
-) -> dict[str, torch.Tensor]:
-    """What a convolution or linear layer computes with: codes, zero points, bias, multiplier, shift.
-
-    `codes` (oc, ...) are int8 (affine: uint8, 0 .. 2^b - 1), `zero_point`, `bias` (oc,), `multiplier`
-    and `shift` int32, each of length 1 or oc. `q` is updated with the bias in view. ValueError where a
-    multiplier leaves its range or an accumulator could overflow int32, with the channel.
-    """
-    q.update(weight, bias, q_in.scale, tuning)
-    scales, zero_points = q._known()
-    scale_w = scales.double().numpy()
-    found = {"codes": q.codes(weight), "zero_point": zero_points}
-    if bias is not None:
-        bias_q = np.rint(bias.detach().double().numpy() / (q_in.scale * scale_w))
-        found["bias"] = torch.from_numpy(bias_q.astype(np.int64).astype(np.int32))
-    pairs = [_C.quantize_multiplier(m) for m in q_in.scale * scale_w / q_out.scale]
-    found["multiplier"] = torch.tensor([m for m, _ in pairs], dtype=torch.int32)
-    found["shift"] = torch.tensor([s for _, s in pairs], dtype=torch.int32)
-    _prove_no_overflow(found, q_in)
-    return found
-
-
-def _prove_no_overflow(integers: dict[str, torch.Tensor], q_in: QParam) -> None:
-    """Section 2 of docs/numerics.md: with x in 0..qmax every accumulator stays within int32."""
-    rows = integers["codes"].flatten(1)
-    zero_points = integers["zero_point"].expand(len(rows))
-    block = max(1, _BLOCK // rows.shape[1])
-    parts = []
-    for codes, zero_point in zip(rows.split(block), zero_points.split(block), strict=True):
-        centred = codes.to(torch.int32) - zero_point.unsqueeze(1)  # 9 bits; the sums are int64
-        parts.append((centred.clamp(min=0).sum(1), -centred.clamp(max=0).sum(1)))
-    up, down = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
-    above, below = q_in.qmax - q_in.zero_point, q_in.zero_point
-    bias = integers["bias"].numpy().astype(np.int64) if "bias" in integers else np.zeros(len(rows), np.int64)
-    for offset in (bias, np.zeros_like(bias)):
-        high, low = offset + up * above + down * below, offset - up * below - down * above
-        bad = np.flatnonzero((high > 2**31 - 1) | (low < -(2**31)))
-        if bad.size:
-            c = int(bad[0])
-            raise ValueError(
-                f"channel {c}: its accumulator could reach {int(low[c])}..{int(high[c])}, beyond int32; "
-                "use fewer bits, or more groups"
-            )

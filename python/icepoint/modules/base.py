@@ -9,6 +9,7 @@ from torch import nn
 
 from .. import _C
 from ..codes import check_num_bits
+from ..observers import Observer, make
 from ..qparams import QParam
 from ..tracing import layer_path
 
@@ -51,6 +52,25 @@ class QModule(nn.Module):
             self.q_in = QParam(self.num_bits)
         if self.has_qout:
             self.q_out = QParam(self.num_bits)
+
+    def observe_with(self, observer: str | Observer, power_of_two: bool = False) -> None:
+        """Has the layer's own QParams choose their ranges by this method; they start anew.
+
+        `observer`: as QParam takes it, an Observer as an example of method and parameters. What has a range
+        by nature, as a sigmoid's output, keeps it. `power_of_two` holds for all scales, those of weights too.
+        ValueError on a frozen layer.
+
+        >>> from icepoint import QReLU
+        >>> layer = QReLU(has_qin=True); layer.observe_with("mse"); layer.q_in.observer
+        Mse()
+        """
+        if self.frozen:
+            raise ValueError(f"{layer_path(self)}.observe_with: the layer is frozen; thaw() it first")
+        for name, own in (("q_in", self.has_qin), ("q_out", self.has_qout)):
+            if own:
+                setattr(self, name, QParam(self.num_bits, make(observer), power_of_two))
+            elif hasattr(self, name):  # of a known range, such as a sigmoid's
+                getattr(self, name).power_of_two = power_of_two
 
     # The notebook's road: forward observes, freeze fixes, quantize_inference computes.
 

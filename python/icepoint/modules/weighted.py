@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from ..codes import check_num_bits
+from ..observers import Observer
 from ..tracing import layer_path
 from ..tuning import Tuning
-from ..weights import WeightQParam, integers_of_weights
+from ..weight_integers import integers_of_weights
+from ..weights import WeightQParam
 from .base import QModule
 from .clamps import Activation, activated, activation_range, check_activation
 from .folding import check_settled, fold
@@ -102,6 +104,10 @@ class QWeighted(QModule):
         if self._keeps_weights and scale_in is None:  # else the next batch may move the scale
             self._kept = fake
         return fake
+
+    def observe_with(self, observer: str | Observer, power_of_two: bool = False) -> None:
+        super().observe_with(observer, power_of_two)
+        self.q_weight = WeightQParam(self.q_weight.num_bits, self.q_weight.scheme, power_of_two)
 
     def keep_weights(self, keep: bool) -> None:
         """Whether fake-quantized weights stay from one forward to the next: the float ones are at rest."""
