@@ -53,8 +53,16 @@ def _key(job: Job) -> str:
         engine = ENGINES[job.engine]
         sources += [_HERE / "engines" / f"{engine.module}.py", *sorted(_HERE.glob("requirements*.txt"))]
         if not engine.is_peer:
-            sources += sorted((REPOSITORY / "python" / "icepoint").rglob("*.py"))
+            sources += icepoint_sources()
+    return digest_of(sources)
+
+
+def icepoint_sources() -> list[Path]:
+    return sorted((REPOSITORY / "python" / "icepoint").rglob("*.py"))
+
+
+def digest_of(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for source in sources:
-        digest.update(source.read_bytes())
+    for file in files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()

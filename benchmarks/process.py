@@ -20,10 +20,14 @@ class WorkerError(RuntimeError):
 
 def prepare(job: Job) -> None:
     """Makes the engine's files (job.engine "networks": the shared ones). WorkerError where that fails."""
-    log = job.own(".prepare.log")
+    run(_command("prepare", job), job.own(".prepare.log"))
+
+
+def run(command: list[str], log: Path) -> None:
+    """A process on one thread, to its end; all that it prints goes to `log`. WorkerError where it fails."""
     with log.open("w") as errors:
         done = subprocess.run(
-            _command("prepare", job),
+            command,
             cwd=environments.REPOSITORY,
             env=environments.variables(None, threads=1),
             stdout=errors,

@@ -1,4 +1,4 @@
-"""ONNX Runtime in 8 bits: static QDQ, uint8 activations, int8 weights per channel, plain min-max."""
+"""ONNX Runtime in 8 bits: static QDQ, uint8 activations, int8 weights per channel, min-max unless told."""
 
 import logging
 
@@ -25,7 +25,12 @@ class _Batches(CalibrationDataReader):
         return None if batch is None else {"x": batch}
 
 
-def prepare(job: Job) -> None:
+def prepare(
+    job: Job,
+    method: CalibrationMethod = CalibrationMethod.MinMax,
+    weights: QuantType = QuantType.QInt8,
+) -> None:
+    """Writes the job's own .onnx file."""
     logging.disable(logging.WARNING)
     ready = job.own(".float.onnx")
     quant_pre_process(str(job.path("float.onnx")), str(ready))
@@ -36,8 +41,8 @@ def prepare(job: Job) -> None:
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        calibrate_method=CalibrationMethod.MinMax,
+        weight_type=weights,
+        calibrate_method=method,
     )
     ready.unlink()
 

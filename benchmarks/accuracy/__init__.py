@@ -1,0 +1,1 @@
+"""Measures how much accuracy icepoint's recipes and other engines' quantization keep: `make accuracy`."""
