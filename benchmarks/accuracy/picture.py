@@ -41,7 +41,12 @@ def draw(path: Path, facts: dict[str, dict[str, Any]], results: Results) -> None
     for panel in panels[0]:
         handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
     figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=2 * len(settings), fontsize=7, frameon=False
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=2 * len(settings),
+        fontsize=7,
+        frameon=False,
     )
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
