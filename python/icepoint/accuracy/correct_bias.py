@@ -8,12 +8,14 @@ from dataclasses import replace
 import torch
 
 from ..capture import Captured
+from ..modules.clamps import Activation, activated
 from ..modules.weighted import QWeighted
 from ..tuning import Tuning
 from .evidence import Evidence
 from .sweep import Visit, images_that_fit, sweep
 
-Weights = tuple[torch.Tensor, torch.Tensor | None]
+_STEPS = 4  # of Newton's method; behind a ReLU the third one moves less than a code
+_LEAST_SLOPE = 1.0 / 16  # a channel that is hardly ever active is moved in small steps
 
 
 def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
@@ -22,9 +24,11 @@ def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
     Rounded weights and inputs shift a channel's mean: E[W x] - E[W_q x_q] is not 0, and what shifts in
     one layer is inherited by all behind it (M. Nagel et al., "Data-Free Quantization Through Weight
     Equalization and Bias Correction", ICCV 2019, section 4.2, with data in place of BatchNorm's
-    statistics). Layers are taken in order, each with the integers of those before it corrected. An
-    image's mean is one observation; of few or noisy ones only the part is taken that is not noise:
-    shrunk by 1 - s^2 / (n m^2), as James and Stein do.
+    statistics). The next layer reads what is behind the activation, so the shift d solves
+    E[f(W_q x_q + d)] = E[f(W x)] by Newton's method, whose slope is the share of active positions.
+    Layers are taken in order, each with the integers of those before it corrected. An image's mean is
+    one observation; of few or noisy ones only the part is taken that is not noise: shrunk by
+    1 - s^2 / (n m^2), after James and Stein.
     """
     q = evidence.quantized(graph)
     plan = evidence.plan(q)
@@ -42,28 +46,46 @@ def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
 
 
 def _shift(visit: Visit) -> torch.Tensor:
-    """float64 (oc,): the mean of float minus integers before the activation, as far as it is no noise."""
+    """float64 (oc,): what added to the integers' results makes their mean that of float."""
     layer = visit.stage.layer
     assert isinstance(layer, QWeighted)
-    exact, fake = layer.float_weights(), layer.fake_weights()
-    rows = [
-        _means(layer, x[None], exact) - _means(layer, z[None], fake)
-        for x, z in zip(visit.floats[0], visit.reals[0], strict=True)
-    ]
-    means, n = torch.stack(rows), len(rows)  # (n, oc)
+    f = layer.activation
+    real = _rows(layer, visit.floats[0], layer.float_weights())
+    ints = _rows(layer, visit.reals[0], layer.fake_weights())
     # Sums of multiples of a fixed unit are exact: neither order nor workers show in them.
     unit = math.ldexp(1.0, math.frexp(layer.q_out.scale)[1] - 20)
-    units = torch.round(means / unit).to(torch.int64)
-    mean = units.sum(0).double() / n
-    if n == 1:
-        return mean * unit
-    variance = ((units.double() - mean) ** 2).sum(0) / (n - 1)
-    keep = (1.0 - variance / (n * mean**2)).nan_to_num(0.0, 0.0, 0.0).clamp(min=0.0)
-    return mean * keep * unit
+    goal = _units(real, f, unit)
+    shift = torch.zeros(real.shape[1], dtype=torch.float64)
+    for _ in range(1 if f is None else _STEPS):
+        moved = ints + shift.float()[:, None]
+        error = (goal - _units(moved, f, unit)).sum(0).double() * unit / len(real)
+        active = (activated(moved, f) == moved).sum((0, 2)).double() / (len(real) * real.shape[2])
+        shift += error / active.clamp(min=_LEAST_SLOPE)
+    return shift * _certain(goal - _units(ints, f, unit))
 
 
-def _means(layer: QWeighted, x: torch.Tensor, weights: Weights) -> torch.Tensor:
-    """float64 (oc,): the mean of the layer's result on one image, in front of its activation."""
+def _rows(
+    layer: QWeighted, x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None]
+) -> torch.Tensor:
+    """float32 (n, oc, positions): the layer's results in front of its activation, one image at a time."""
     weight, bias = weights
-    y = layer.compute(x, weight, None if bias is None else bias.to(weight.dtype)).double()
-    return y.mean((0, *range(2, y.dim()))) if layer.channel_axis == 1 else y.flatten(0, -2).mean(0)
+    bias = None if bias is None else bias.to(weight.dtype)
+    y = torch.cat([layer.compute(one, weight, bias) for one in x.split(1)])
+    return y.movedim(layer.channel_axis, 1).reshape(len(y), len(weight), -1)
+
+
+def _units(y: torch.Tensor, f: Activation, unit: float) -> torch.Tensor:
+    """int64 (n, oc): the mean of f(y) over an image's positions, in units."""
+    return torch.round(activated(y, f).sum(2, dtype=torch.float64) / (y.shape[2] * unit)).to(torch.int64)
+
+
+def _certain(errors: torch.Tensor) -> torch.Tensor:
+    """float64 (oc,), 0..1: how much of the mean of the images' errors (n, oc) is not noise."""
+    n = len(errors)
+    if n == 1:
+        return torch.ones(errors.shape[1], dtype=torch.float64)
+    # 2^-12 codes are enough to tell noise, and squares of up to 2^20 of them add up exactly.
+    coarse = errors >> 8
+    total, squares = coarse.sum(0).double(), (coarse * coarse).sum(0).double()
+    noise = (squares - total**2 / n) / (n - 1)
+    return (1.0 - n * noise / total**2).nan_to_num(0.0, 0.0, 0.0).clamp(min=0.0)
