@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -32,6 +33,19 @@ def calibrate(
     >>> net = Net().eval(); net.quantize(); calibrate(net, [torch.randn(64, 1, 28, 28)])
     1
     """
+    total = operator.length_hint(calibration_data, 0) or None
+    if max_batches is not None:
+        total = min(total or max_batches, max_batches)
+    count = observe(model, enumerate(itertools.islice(calibration_data, max_batches)), total, inputs)
+    check_some(count)
+    return count
+
+
+def observe(model: nn.Module, numbered: Iterable[tuple[int, Any]], total: int | None, inputs: int = 1) -> int:
+    """calibrate over batches that come with their numbers, `total` of them, None where nobody knows.
+
+    Of no batch it is 0.
+    """
     layers = [m for m in model.modules() if isinstance(m, QModule)]
     if not layers:
         raise ValueError(f"calibrate: {type(model).__name__} has no QModule; call its quantize() first")
@@ -41,24 +55,23 @@ def calibrate(
             "call quantize() again for new ones"
         )
     count = 0
-    total = operator.length_hint(calibration_data, 0) or None
-    if max_batches is not None:
-        total = min(total or max_batches, max_batches)
     with torch.no_grad(), _weights_at_rest(layers), progress_bar("calibrating", total) as advance:
-        for batch in calibration_data:
-            if count == max_batches:
-                break
+        for number, batch in numbered:
             try:
                 model.quantize_forward(*batch_inputs(batch, inputs))
             except ValueError as error:
-                raise ValueError(f"calibrate: batch {count}: {error}") from error
+                raise ValueError(f"calibrate: batch {number}: {error}") from error
             except RuntimeError as error:  # torch's own, such as a wrong number of channels
-                raise ValueError(f"calibrate: batch {count}: {error}") from error
+                raise ValueError(f"calibrate: batch {number}: {error}") from error
             count += 1
             advance(1, f"batch {count}" if total is None else f"batch {count} of {total}")
-    if count == 0:
-        raise ValueError("calibrate: calibration_data held no batch; expected at least one")
     return count
+
+
+def check_some(batches: int) -> None:
+    """ValueError for no batch."""
+    if batches == 0:
+        raise ValueError("calibrate: calibration_data held no batch; expected at least one")
 
 
 @contextlib.contextmanager

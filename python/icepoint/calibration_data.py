@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from .calibrate import batch_inputs
+from .distributed import Workers
+from .lockstep import Lockstep
 from .pictures import pictures_in, read_pictures
 from .recipe import Recipe
 from .vision import pixels_to_input, read_image
@@ -31,6 +33,8 @@ class Batches:
     begins with the inputs; one tensor or NumPy array of all images, float32 or, with a recipe, uint8
     pixels; the path of a `.npy` or `.npz` of such an array; the path of a folder of pictures, which
     needs a recipe. Arrays and folders go by in batches of 32, files without being read as a whole.
+    Of several `workers`, who must be given the same data, each has the batches whose number leaves its rank
+    when divided by theirs.
     `names` are those of the inputs, for dicts; `check` raises ValueError for inputs that the network
     does not take. ValueError, with the batch or the file, for these and for anything else. Once batches
     have gone by, `held` has copies of the first images of the examples' size, or where there is none of
@@ -47,27 +51,46 @@ class Batches:
         recipe: Recipe | None,
         names: Sequence[str] = (),
         check: Callable[[Sequence[torch.Tensor]], Any] | None = None,
+        workers: Workers | None = None,
     ):
         self.examples, self.recipe, self.names = list(examples), recipe, names
-        self._check = check
+        self._check, self._workers = check, workers or Workers()
         self.held: list[tuple[torch.Tensor, ...]] = []
         self.count = self.images = self._held_images = 0
         self._data = self._opened(data)
 
     def __length_hint__(self) -> int:
-        """How many batches there are, 0 where nobody knows."""
-        return operator.length_hint(self._data, 0)
+        """How many batches this worker has, 0 where nobody knows."""
+        return -(-(operator.length_hint(self._data, 0) - self._workers.rank) // self._workers.size)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        for count, batch in enumerate(self._data):
-            try:
-                inputs = batch_inputs(batch, len(self.examples), self.names)
-                if self._check is not None:
-                    self._check(inputs)
-            except ValueError as error:
-                raise ValueError(f"{_WHO}: batch {count}: {error}") from error
-            yield inputs
-            self._hold(inputs)  # calibrate has taken the batch, so it is a good one
+        return (inputs for _, inputs in self.numbered())
+
+    def numbered(self) -> Iterator[tuple[int, tuple[torch.Tensor, ...]]]:
+        """This worker's batches with their numbers among all. What the others have is read only as far as
+        it is held: every worker holds the same."""
+        steps = Lockstep(self._workers)
+        for number, batch in enumerate(self._data):
+            mine = number % self._workers.size == self._workers.rank
+            if mine or not (isinstance(batch, _Slice) and self._is_full):
+                inputs = self._inputs(number, batch)
+                if mine:
+                    yield number, inputs
+                self._hold(inputs)  # calibrate has taken the batch, so it is a good one
+            self.count += 1
+            self.images += len(batch) if isinstance(batch, _Slice) else len(inputs[0])
+            steps.after(number, batch.items if isinstance(batch, _Slice) else inputs)
+        steps.end(self.count)
+
+    def _inputs(self, number: int, batch: Any) -> tuple[torch.Tensor, ...]:
+        try:
+            found = batch.read() if isinstance(batch, _Slice) else batch
+            inputs = batch_inputs(found, len(self.examples), self.names)
+            if self._check is not None:
+                self._check(inputs)
+        except ValueError as error:
+            raise ValueError(f"{_WHO}: batch {number}: {error}") from error
+        return inputs
 
     @property
     def sample(self) -> tuple[torch.Tensor, ...] | None:
@@ -78,9 +101,11 @@ class Batches:
         """Whether every image that went by is in `held`."""
         return self.images == self._held_images
 
+    @property
+    def _is_full(self) -> bool:
+        return bool(self.held) and self._held_images == _most_held(self.held[0])
+
     def _hold(self, inputs: tuple[torch.Tensor, ...]) -> None:
-        self.count += 1
-        self.images += len(inputs[0])
         if self.held and not _same_size(inputs, self.held[0]):
             if not _same_size(inputs, self.examples):
                 return
@@ -165,18 +190,32 @@ def _same_size(xs: Sequence[torch.Tensor], ys: Sequence[torch.Tensor]) -> bool:
     return all(x.shape[1:] == y.shape[1:] for x, y in zip(xs, ys, strict=True))
 
 
-class _Cut:
-    """`items` in slices of BATCH, each through `make` when its turn comes."""
+@dataclass(frozen=True)
+class _Slice:
+    """A batch that is not read yet: pictures' paths, or rows of an array, and what makes inputs of them."""
 
-    def __init__(self, items: Any, make: Any):
+    items: Any
+    make: Callable[[Any], torch.Tensor]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def read(self) -> torch.Tensor:
+        return self.make(self.items)
+
+
+class _Cut:
+    """`items`, all of one size, in slices of BATCH."""
+
+    def __init__(self, items: Any, make: Callable[[Any], torch.Tensor]):
         self._items, self._make = items, make
 
     def __len__(self) -> int:
         return -(-len(self._items) // BATCH)
 
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Iterator[_Slice]:
         for first in range(0, len(self._items), BATCH):
-            yield self._make(self._items[first : first + BATCH])
+            yield _Slice(self._items[first : first + BATCH], self._make)
 
 
 def _array_of(path: Path) -> np.ndarray:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from .distributed import together
 from .frozen import FrozenModel
 from .idx import read_idx
 from .pictures import class_pictures, picture_codes
 from .progress import progress_bar
 from .recipe import Recipe
 
+Labelled = tuple[np.ndarray, Sequence[int]]  # uint8 input codes (n, ...) and n labels
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """`confusion`: int64 (classes, classes), [truth, answer]. `output_sha256`: of all output codes, in order.
 
-    The answer is the first of the greatest codes; `seconds` are those inside the model.
+    The answer is the first of the greatest codes; `seconds` are those inside the model, of several workers
+    those of the slowest.
     """
 
     classes: list[str]
@@ -62,12 +67,11 @@ def evaluate_folder(model: FrozenModel, folder: str | os.PathLike[str], batch: i
     recipe = _recipe(model)
     found = class_pictures(folder, recipe.classes)
 
-    def batches() -> Iterable[tuple[np.ndarray, list[int]]]:
-        for first in range(0, len(found), batch):
-            part = found[first : first + batch]
-            yield picture_codes(model._native(), [path for path, _ in part]), [label for _, label in part]
+    def read(first: int) -> Labelled:
+        part = found[first : first + batch]
+        return picture_codes(model._native(), [path for path, _ in part]), [label for _, label in part]
 
-    return _evaluate(model, recipe, batches(), len(found))
+    return _evaluate(model, recipe, read, range(0, len(found), batch), len(found))
 
 
 def evaluate_idx(
@@ -81,12 +85,11 @@ def evaluate_idx(
     if not len(pixels):
         raise ValueError(f"there are no images in {images}")
 
-    def batches() -> Iterable[tuple[np.ndarray, np.ndarray]]:
-        for first in range(0, len(pixels), batch):
-            part = slice(first, first + batch)
-            yield model._native().picture_codes(pixels[part, ..., None]), truth[part]
+    def read(first: int) -> Labelled:
+        part = slice(first, first + batch)
+        return model._native().picture_codes(pixels[part, ..., None]), truth[part]
 
-    return _evaluate(model, recipe, batches(), len(pixels))
+    return _evaluate(model, recipe, read, range(0, len(pixels), batch), len(pixels))
 
 
 def _recipe(model: FrozenModel) -> Recipe:
@@ -106,20 +109,26 @@ def _recipe(model: FrozenModel) -> Recipe:
 
 
 def _evaluate(
-    model: FrozenModel, recipe: Recipe, batches: Iterable[tuple[np.ndarray, Sequence[int]]], total: int
+    model: FrozenModel, recipe: Recipe, read: Callable[[int], Labelled], firsts: range, total: int
 ) -> Evaluation:
+    """Over the batches that begin with the images `firsts`; several workers take them in turn."""
     count = model.describe()["outputs"][0]["shape"][0]
     confusion, digest, seconds = np.zeros((count, count), np.int64), hashlib.sha256(), 0.0
-    with progress_bar("evaluating", total) as advance:
-        for codes, truth in batches:
-            x = torch.from_numpy(codes)
-            start = time.perf_counter()
-            y = model.codes(x).numpy()
-            seconds += time.perf_counter() - start
-            if max(truth) >= count:
-                raise ValueError(f"labels: {max(truth)} is not in 0..{count - 1}")
-            np.add.at(confusion, (np.asarray(truth), y.argmax(1)), 1)  # argmax: the first of equals
-            digest.update(y.tobytes())
-            advance(len(truth))
+    with together() as workers, progress_bar("evaluating", total) as advance:
+        workers.same(f"{model.digest} {firsts} {total}", "evaluate was given another file or other images")
+        for i in range(0, len(firsts), workers.size):
+            mine = []
+            for first in firsts[i + workers.rank : i + workers.rank + 1]:  # the last ones may have none
+                codes, truth = read(first)
+                if max(truth) >= count:
+                    raise ValueError(f"labels: {max(truth)} is not in 0..{count - 1}")
+                start = time.perf_counter()
+                mine = [(model.codes(torch.from_numpy(codes)).numpy(), np.asarray(truth))]
+                seconds += time.perf_counter() - start
+            for y, truth in itertools.chain(*workers.gather(mine)):
+                np.add.at(confusion, (truth, y.argmax(1)), 1)  # argmax: the first of equals
+                digest.update(y.tobytes())
+                advance(len(truth))
+        seconds = max(workers.gather(seconds))
     names = [recipe.classes[i] if i < len(recipe.classes) else str(i) for i in range(count)]
     return Evaluation(names, confusion, digest.hexdigest(), seconds)

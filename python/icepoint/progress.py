@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from .distributed import workers
+
 _PATIENCE_SECONDS = 1.0
 
 
@@ -17,14 +19,14 @@ _PATIENCE_SECONDS = 1.0
 def progress_bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
     """Yields `advance(steps, note="")`, which moves a bar of `total` steps, None where nobody knows.
 
-    Nothing is drawn unless stderr is a terminal, nor in the first second.
+    Nothing is drawn unless stderr is a terminal, nor in the first second; of several workers the first draws.
 
     Example:
         >>> with progress_bar("train", total=3) as advance:
         ...     for loss in (2.3, 1.1, 0.4):
         ...         advance(1, f"loss {loss}")
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or workers().rank:
         yield lambda steps, note="": None
         return
     progress = Progress(

@@ -10,6 +10,7 @@ from torch import nn
 from .accuracy import Evidence, GraphStep, Method
 from .capture import Source
 from .coverage import Coverage
+from .distributed import digest, together
 from .modules import QModule
 from .observers import Observer
 from .options import Bits, Options
@@ -51,6 +52,8 @@ def quantize(
     `observer` chooses the ranges of activations: "min_max", "moving_average", "percentile", "mse",
     "entropy" (docs/observers.md), or an observer as an example, Percentile(99.9). `power_of_two` makes all
     scales powers of two, for hardware that only shifts.
+    Where torch.distributed is initialized all its processes call quantize with the same arguments; each
+    observes its own batches of the data, and all get the same model (docs/distributed.md).
     ValueError, before anything runs, with the whole list of what has no integer form; with strict=False
     such operators stay float, the coverage lists them, and freeze() refuses.
 
@@ -73,4 +76,11 @@ def quantize(
     if not any(isinstance(stage.layer, QModule) and stage.steps for stage in options.stages(graph)):
         told = f"quantize: {name} has no layer that computes in integers"
         raise ValueError(Coverage(graph).refusal(told) if graph.missing else told)
-    return method.apply(Evidence(source, graph, options, examples, pixels, calibration_data))
+    with together() as workers:
+        if workers.size > 1:
+            described = (repr(options), method.name, pixels, [x.shape for x in examples])
+            weights_seen = digest([*model.parameters(), *model.buffers()], described)
+            workers.same(weights_seen, "quantize was given another model, other weights or other options")
+        q = method.apply(Evidence(source, graph, options, examples, pixels, calibration_data))
+        q.check_same()
+    return q

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from .calibrate import calibrate
+from .calibrate import check_some, observe
 from .calibration_data import Batches
 from .capture import Captured
 from .coverage import Coverage
+from .distributed import alone, digest, together, workers
 from .frozen import FrozenModel
+from .merged_ranges import merged
 from .mixed import MixedModel
 from .modules import QModule
 from .parts import Part, freeze_parts, frozen_part
@@ -79,7 +82,8 @@ class QuantizedModel(nn.Module):
         if self._evidence is None or self._method is None:
             raise ValueError("again: a QuantizedModel from a pickle holds no calibration data; quantize anew")
         evidence = self._evidence.with_options(replace(self._evidence.options, **options))
-        return (self._method if recipe is None else self._method.of(recipe)).apply(evidence)
+        with alone():
+            return (self._method if recipe is None else self._method.of(recipe)).apply(evidence)
 
     @property
     def stages(self) -> list[Stage]:
@@ -127,7 +131,8 @@ class QuantizedModel(nn.Module):
 
         The same model as if `quantize` had seen all the data at once, in any order, as long as the images
         that its recipe corrects on can be held. Returns the number of batches. Where it raises, or is
-        interrupted, the model computes with the ranges of what it has seen by then.
+        interrupted, the model computes with the ranges of what it has seen by then. Where torch.distributed
+        is initialized all its processes call it, as `quantize`.
 
         >>> from icepoint import quantize
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
@@ -137,23 +142,39 @@ class QuantizedModel(nn.Module):
         """
         self._restore()
         self._plans.forget()
-        for stage in self.stages:
-            if isinstance(stage.layer, QModule):
-                stage.layer.thaw()
-        try:
-            batches = self._observe(calibration_data)
-        finally:
-            self.fix()
-        if self._evidence is not None and self._method is not None and self._method.steps:
-            made = self._method.apply(self._evidence.with_more(batches, calibration_data))
-            self.__dict__.update(made.train(self.training).__dict__)
+        for layer in self._layers:
+            layer.thaw()
+        with together():
+            try:
+                batches = self._observe(calibration_data)
+            finally:
+                self.fix()
+            if self._evidence is not None and self._method is not None and self._method.steps:
+                made = self._method.apply(self._evidence.with_more(batches, calibration_data))
+                self.__dict__.update(made.train(self.training).__dict__)
+            self.check_same()
         return batches.count
+
+    @property
+    def _layers(self) -> list[QModule]:
+        return [stage.layer for stage in self.stages if isinstance(stage.layer, QModule)]
+
+    def check_same(self) -> None:
+        """ValueError unless all workers have made the same integers."""
+        if workers().size > 1:
+            numbers = [t for layer in self._layers for t in layer.integers.values()]
+            known = [(q.num_bits, q.scale, q.zero_point) for own in self._own for q in [own.q]]
+            workers().same(digest(numbers, known), "it has made other integers of the same model and data")
 
     def _observe(self, calibration_data: Any) -> Batches:
         batches = Batches(
-            calibration_data, self._examples, self.recipe, self._captured.inputs, self._plans.of
+            calibration_data, self._examples, self.recipe, self._captured.inputs, self._plans.of, workers()
         )
-        calibrate(self, batches, inputs=len(self._examples))
+        own = [getattr(m, name) for m in self._layers for name, has in m.observes.items() if has]
+        with merged(own, workers()):
+            total = operator.length_hint(batches, 0) or None
+            observe(self, batches.numbered(), total, inputs=len(self._examples))
+        check_some(batches.count)
         if batches.sample is not None:
             self._sample = batches.sample
         return batches

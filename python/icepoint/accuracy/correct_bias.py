@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from ..capture import Captured
+from ..distributed import Share, workers
 from ..modules.clamps import Activation, activated
 from ..modules.weighted import QWeighted
 from ..tuning import Tuning
@@ -33,11 +34,12 @@ def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
     q = evidence.quantized(graph)
     plan = evidence.plan(q)
     count = min(len(evidence.images[0]), images_that_fit(plan, evidence.images))
+    share = workers().share(count, not plan.captured.missing)
     found: dict[int, Tuning] = {}
-    for visit in sweep(plan, [x[:count] for x in evidence.images], "correcting biases"):
+    for visit in sweep(plan, [share.of(x[:count]) for x in evidence.images], "correcting biases"):
         if isinstance(visit.stage.layer, QWeighted):
             step = visit.stage.steps[0]
-            shift = _shift(visit)
+            shift = _shift(visit, share)
             bias = shift if step.tuning.bias is None else step.tuning.bias + shift
             found[step.output] = replace(step.tuning, bias=bias)
             visit.retune(found[step.output])
@@ -45,11 +47,11 @@ def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
     return replace(graph, steps=steps)
 
 
-def _shift(visit: Visit) -> torch.Tensor:
+def _shift(visit: Visit, share: Share) -> torch.Tensor:
     """float64 (oc,): what added to the integers' results makes their mean that of float."""
     layer = visit.stage.layer
     assert isinstance(layer, QWeighted)
-    f = layer.activation
+    f, n = layer.activation, share.count
     real = _rows(layer, visit.floats[0], layer.float_weights())
     ints = _rows(layer, visit.reals[0], layer.fake_weights())
     # Sums of multiples of a fixed unit are exact: neither order nor workers show in them.
@@ -58,10 +60,10 @@ def _shift(visit: Visit) -> torch.Tensor:
     shift = torch.zeros(real.shape[1], dtype=torch.float64)
     for _ in range(1 if f is None else _STEPS):
         moved = ints + shift.float()[:, None]
-        error = (goal - _units(moved, f, unit)).sum(0).double() * unit / len(real)
-        active = (activated(moved, f) == moved).sum((0, 2)).double() / (len(real) * real.shape[2])
+        error = share.joined(goal - _units(moved, f, unit)).sum(0).double() * (unit / n)
+        active = share.joined((activated(moved, f) == moved).sum(2)).sum(0).double() / (n * real.shape[2])
         shift += error / active.clamp(min=_LEAST_SLOPE)
-    return shift * _certain(goal - _units(ints, f, unit))
+    return shift * _certain(share.joined(goal - _units(ints, f, unit)))
 
 
 def _rows(

@@ -9,6 +9,7 @@ import torch
 
 from ..calibration_data import BATCH, Batches, bounded
 from ..capture import Captured, Source
+from ..distributed import workers
 from ..options import Options
 from ..plans import Plan, Plans
 from ..quantized import QuantizedModel
@@ -54,8 +55,10 @@ class Evidence:
         return found
 
     def forget(self) -> None:
-        """Drops the models that were made on the way."""
+        """Drops what was made on the way: models, and float outputs of a part of the images."""
         self._made = []
+        if workers().size > 1:
+            self._expected = None
 
     @property
     def batches(self) -> list[tuple[torch.Tensor, ...]]:
@@ -87,9 +90,12 @@ class Evidence:
 
     def judge(self, q: QuantizedModel) -> Judgement:
         """The integers of `q` against the float network as it was given, on the held images."""
+        plan = self.plan(q)
+        share = workers().share(len(self.images[0]), not plan.captured.missing)
+        mine = [share.of(x) for x in self.images]
         if self._expected is None:
-            self._expected = float_outputs(self.plan(self.quantized(self.original)), self.images)
-        return judge(self._expected, integer_outputs(self.plan(q), self.images))
+            self._expected = float_outputs(self.plan(self.quantized(self.original)), mine)
+        return judge(self._expected, integer_outputs(plan, mine), share)
 
 
 def _to_see_again(batches: Batches, data: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..distributed import Share, Workers
 from ..plans import Plan
 from ..stages import Stage, in_float, real
 
@@ -60,24 +61,26 @@ def _outputs(
     return [torch.cat(column) for column in zip(*found, strict=True)]
 
 
-def judge(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> Judgement:
-    """Compares outputs of float with those of integers, both (n, ...).
+def judge(
+    expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor], share: Share | None = None
+) -> Judgement:
+    """Compares outputs of float with those of integers, both (n, ...), of all images or of a worker's share.
 
     Energies of each image are added by math.fsum, so neither order nor batches show.
 
     >>> judge([torch.tensor([[3.0, 4.0]])], [torch.tensor([[3.0, 3.5]])])
     Judgement(sqnr_db=20.0, changed=0, images=1)
     """
-    signal, noise = [], []
+    share = share or Share(Workers(), len(expected[0]))
+    energies, answers = [], []
     for y, z in zip(expected, found, strict=True):
         for a, b in zip(y.double().flatten(1), z.double().flatten(1), strict=True):
-            signal.append(float(a.dot(a)))
-            noise.append(float((a - b).dot(a - b)))
-    changed = None
-    for y, z in zip(expected, found, strict=True):
+            energies.append((float(a.dot(a)), float((a - b).dot(a - b))))
         if y.dim() == 2 and y.shape[1] > 1:
-            changed = (changed or 0) + int((y.argmax(1) != z.argmax(1)).sum())
-    return Judgement(decibels(math.fsum(signal), math.fsum(noise)), changed, len(expected[0]))
+            answers += (y.argmax(1) != z.argmax(1)).tolist()
+    energies, answers = share.joined(energies), share.joined(answers)
+    signal, noise = (math.fsum(column) for column in zip(*energies, strict=True))
+    return Judgement(decibels(signal, noise), sum(answers) if answers else None, share.count)
 
 
 def decibels(signal: float, noise: float) -> float:

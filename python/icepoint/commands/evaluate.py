@@ -12,6 +12,7 @@ from rich.table import Table
 from .. import frozen, get_num_threads, isa, set_num_threads
 from ..evaluate import Evaluation, evaluate_folder, evaluate_idx
 from .arguments import Arguments, Commands, positive
+from .launched import launched
 
 _MOST_CLASSES, _MOST_MISTAKES = 20, 20
 
@@ -25,9 +26,11 @@ def add_to(add: Commands) -> None:
     )
     command.add_argument("--idx", nargs=2, metavar=("IMAGES", "LABELS"), help="IDX files instead of a folder")
     command.add_argument("--batch", type=positive, default=64, help="images at once; default: %(default)s")
-    command.add_argument("--threads", type=positive, help="default: all CPUs, or ICEPOINT_THREADS")
+    command.add_argument("--threads", type=positive, help="default: all CPUs, or ICEPOINT_THREADS; of "
+                         "each worker under torchrun one")  # fmt: skip
 
 
+@launched
 def _evaluate(args: Arguments) -> int:
     if (args.folder is None) == (args.idx is None):
         raise ValueError("expected either a folder of class folders or --idx IMAGES LABELS")

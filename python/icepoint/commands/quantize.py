@@ -10,11 +10,13 @@ from typing import Any
 from ..accuracy import RECIPES, STEPS
 from ..calibration_data import first_image
 from ..coverage import coverage
+from ..distributed import workers
 from ..options import Bits
 from ..quantize import quantize
 from ..recipe import FILTERS, Recipe
 from ..weights import SCHEMES
 from .arguments import Arguments, Commands
+from .launched import launched
 from .model_names import load_model
 
 
@@ -59,6 +61,7 @@ def add_to(add: Commands) -> None:
     command.add_argument("--out", type=Path, metavar="FILE.ice", help="default: named after the model")
 
 
+@launched
 def _quantize(args: Arguments) -> int:
     recipe = _recipe(args)
     model = load_model(args.model, args.weights)
@@ -73,6 +76,8 @@ def _quantize(args: Arguments) -> int:
         weight_bits=_bits_of("--weight-bits", args.weight_bits),
         activation_bits=_bits_of("--activation-bits", args.activation_bits),
     )  # fmt: skip
+    if workers().rank:  # all have made the same integers
+        return 0
     out = args.out or Path(args.model.split(":")[1]).with_suffix(".ice")
     report = quantized.measure()
     frozen = quantized.freeze()

@@ -66,11 +66,16 @@ class QModule(nn.Module):
         """
         if self.frozen:
             raise ValueError(f"{layer_path(self)}.observe_with: the layer is frozen; thaw() it first")
-        for name, own in (("q_in", self.has_qin), ("q_out", self.has_qout)):
+        for name, own in self.observes.items():
             if own:
                 setattr(self, name, QParam(self.num_bits, make(observer), power_of_two))
             elif hasattr(self, name):  # of a known range, such as a sigmoid's
                 getattr(self, name).power_of_two = power_of_two
+
+    @property
+    def observes(self) -> dict[str, bool]:
+        """Which QParams are the layer's own, and see data: "q_in" and "q_out"."""
+        return {"q_in": self.has_qin, "q_out": self.has_qout}
 
     # The notebook's road: forward observes, freeze fixes, quantize_inference computes.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..calibration_data import Batches
+from ..distributed import alone
 from .gains import SECONDS, with_gains
 from .make import make_report
 from .report import Report
@@ -22,6 +23,11 @@ MOST_IMAGES = 128  # of given data
 
 def report_of(q: QuantizedModel, data: Any = None, remedies: bool | float = True) -> Report:
     """What q.report(data, remedies) prints."""
+    with alone():  # a report is of one process, whatever the others do
+        return _report_of(q, data, remedies)
+
+
+def _report_of(q: QuantizedModel, data: Any, remedies: bool | float) -> Report:
     sample = q._sample if data is None else _sample_of(q, data)
     start = time.monotonic()
     report = make_report(q._plans.of(sample), sample, q.recipe, data is not None)
