@@ -47,18 +47,19 @@ def _best(counts: np.ndarray, num_bits: int) -> int:
     greatest = max(below, above)
     # With no more bins than codes nothing is averaged, and clipping alone would count.
     levels = (1 << num_bits) >> (1 if below and above else 0)
-    tried = np.linspace(min(levels, greatest), greatest, _CANDIDATES).astype(int)
+    tried = np.unique(np.linspace(min(levels, greatest), greatest, _CANDIDATES).astype(int))[::-1]
     divergences = [
-        _divergence(counts, side - min(below, keep), side + min(above, keep), num_bits)
-        for keep in np.unique(tried)
+        _divergence(counts, side - min(below, keep), side + min(above, keep), num_bits) for keep in tried
     ]
-    return int(np.unique(tried)[int(np.argmin(divergences))])
+    return int(tried[int(np.argmin(divergences))])  # of equal ones the greatest
 
 
 def _divergence(counts: np.ndarray, first: int, end: int, num_bits: int) -> float:
     """KL(clipped bins first .. end - 1 || the same bins as their codes tell them)."""
     side, qmax = len(counts) // 2, (1 << num_bits) - 1
     inside = counts[first:end].astype(np.float64)
+    if not inside.any():
+        return np.inf
     clipped = inside.copy()
     clipped[0] += counts[:first].sum()
     clipped[-1] += counts[end:].sum()

@@ -52,12 +52,13 @@ class Statistics:
         no data, NaN or infinity, and another number of channels than before."""
         check_values(x)
         x = x.detach()
-        if self.axis is None and self.gathers == {EXTREMES}:
-            values = None
-            low, high = (v.cpu().double().numpy().reshape(1, 1) for v in torch.aminmax(x))
-        else:
-            values = laid_out(x, self.axis)
-            low, high = (v.astype(np.float64) + 0.0 for v in _C.extremes(values))  # + 0.0: no -0
+        values = None
+        with _C.FloatEnv():  # denormals as zeros would not be the values that are counted
+            if self.axis is None and self.gathers == {EXTREMES}:
+                low, high = (v.cpu().double().numpy().reshape(1, 1) for v in torch.aminmax(x))
+            else:
+                values = laid_out(x, self.axis)
+                low, high = (v.astype(np.float64) + 0.0 for v in _C.extremes(values))  # + 0.0: no -0
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             bad = int((~torch.isfinite(x)).sum())
             raise ValueError(f"expected finite values, found NaN or infinity in {bad} of {x.numel()}")
