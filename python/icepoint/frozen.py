@@ -17,6 +17,7 @@ from torch.nn.modules.module import _global_forward_pre_hooks as _global_pre_hoo
 
 from . import _C
 from .answers import Answers, class_map, classify
+from .export.interpreter import Integers
 from .integers import layer_integers
 from .recipe import Recipe
 from .vision import Picture
@@ -170,14 +171,16 @@ class FrozenModel(nn.Module):
         """Of each output what the model computes from its codes in double, as in icepoint.freeze, or None."""
         return tuple(dict(o["function"]) if "function" in o else None for o in self._outputs)
 
-    def integers(self) -> dict[str, dict[str, Any]]:
+    def integers(self) -> Integers:
         """Every layer's own numbers by layer name: fields as in the file, tensors as NumPy arrays.
 
         Of a convolution or linear layer: `weight` codes in their logical shape (int8 symmetric, uint8
         affine; few bits unpacked), `weight_scale`, `weight_zero_point`, `bias`, `multiplier`, `shift`,
         beside `x_zero_point` (one an input), `scale`, `zero_point`, `bits` of its output, `lo`, `hi`.
         """
-        return layer_integers(self._graph(), self.describe(), self._native().tensors())
+        told = self.describe()
+        layers = layer_integers(self._graph(), told, self._native().tensors())
+        return Integers(layers, told["inputs"], told["outputs"])
 
     def _graph(self) -> dict[str, Any]:
         data = self.file_bytes  # sound by construction: a safetensors header, then the tensors

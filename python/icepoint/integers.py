@@ -18,7 +18,9 @@ def layer_integers(
     found: dict[str, dict[str, Any]] = {}
     for op, told in zip(graph["ops"], described["ops"], strict=True):
         layer = {**op, **{key: told[key] for key in ("scale", "zero_point", "bits")}}
-        layer["x_zero_point"] = [values[i]["zero_point"] for i in op["inputs"]]
+        layer["shape"] = told["shape"]
+        layer |= {f"x_{key}": [values[i][key] for i in op["inputs"]]
+                  for key in ("shape", "scale", "zero_point", "bits")}  # fmt: skip
         prefix = f"{op['name']}."
         layer |= {n.removeprefix(prefix): a for n, a in tensors.items() if n.rpartition(".")[0] == op["name"]}
         if "weight_bits" in op:

@@ -7,6 +7,8 @@ import torch
 
 from . import _C
 
+_BLOCK = 1 << 20  # codes
+
 
 def pack(codes: torch.Tensor, bits: int) -> torch.Tensor:
     """uint8 (rows, bytes) of codes (rows, ...): a row begins at a byte, low bits first.
@@ -25,12 +27,12 @@ def unpack(packed: torch.Tensor, row: int, bits: int, signed: bool) -> torch.Ten
     >>> unpack(torch.tensor([[249, 42]], dtype=torch.uint8), 5, 3, signed=True)
     tensor([[ 1, -1,  3, -3,  2]], dtype=torch.int8)
     """
+    codes = torch.empty(len(packed), row, dtype=torch.int8 if signed else torch.uint8)
     at = torch.arange(row) * bits
-    low, last = at >> 3, packed.shape[1] - 1
-    # A code lies in at most two bytes; where the last row's byte is its second one too, the shift drops it.
-    pairs = packed[:, low].to(torch.int32) | packed[:, (low + 1).clamp(max=last)].to(torch.int32) << 8
-    codes = pairs >> (at & 7).to(torch.int32) & ((1 << bits) - 1)
-    if not signed:
-        return codes.to(torch.uint8)
-    sign = 1 << (bits - 1)
-    return ((codes ^ sign) - sign).to(torch.int8)
+    low, last, sign = at >> 3, packed.shape[1] - 1, (1 << (bits - 1)) if signed else 0
+    rows = max(1, _BLOCK // max(1, row))  # at a time: as int32 a VGG16's weights fill gigabytes
+    for some, made in zip(packed.split(rows), codes.split(rows), strict=True):
+        # A code lies in at most two bytes; where the row's last byte is its second too, the shift drops it.
+        pairs = some[:, low].to(torch.int32) | some[:, (low + 1).clamp(max=last)].to(torch.int32) << 8
+        made.copy_(((pairs >> (at & 7).to(torch.int32) & ((1 << bits) - 1)) ^ sign) - sign)
+    return codes

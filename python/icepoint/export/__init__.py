@@ -1,0 +1,1 @@
+"""What leaves a frozen model for others: its integers with a NumPy interpreter, C, JSON, ONNX."""
