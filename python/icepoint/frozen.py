@@ -18,6 +18,7 @@ from torch.nn.modules.module import _global_forward_pre_hooks as _global_pre_hoo
 from . import _C
 from .answers import Answers, class_map, classify
 from .export.interpreter import Integers
+from .export.methods import Exports
 from .integers import layer_integers
 from .recipe import Recipe
 from .vision import Picture
@@ -26,7 +27,7 @@ ModelFileError = _C.ModelFileError
 _is_compiling = torch.compiler.is_compiling
 
 
-class FrozenModel(nn.Module):
+class FrozenModel(Exports, nn.Module):
     """A frozen file as a module: `frozen(x)` takes and gives float32, the same bytes as everywhere.
 
     An output that ends in argmax is int64. Where the file gives outputs a function (output_functions), it is

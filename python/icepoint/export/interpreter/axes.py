@@ -22,13 +22,3 @@ def channel_axis(x):
 def along(values, ndim, axis):
     """(1) or (c) values so that they broadcast along `axis` of `ndim`."""
     return np.asarray(values, np.int64).reshape([-1 if d == axis else 1 for d in range(ndim)])
-
-
-def window_starts(layer, axis, x):
-    """Where the windows of a pool begin; ceil_mode drops one that would begin in the padding behind."""
-    (k, s), size = (layer[key][axis] for key in ("kernel_size", "stride")), x.shape[2 + axis]
-    before, after = layer["padding"][axis], layer["padding"][axis + 2]
-    room = size + before + after - layer.get("dilation", (1, 1))[axis] * (k - 1) - 1
-    out = (-(-room // s) if layer["ceil_mode"] else room // s) + 1
-    out -= layer["ceil_mode"] and (out - 1) * s >= size + before
-    return np.arange(out) * s - before

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .axes import along, channel_axis, every, widths, window_starts
+from .axes import along, channel_axis, every, widths
+from .windows import nearest_indices, window_starts
 
 
 def clamp(layer, x):
@@ -20,7 +21,8 @@ def lookup(layer, x):
 def qmax_pool2d(layer, x):
     """Padding holds code 0, the least: it never wins, since every window has an element of the input."""
     (kh, kw), (sh, sw), (dh, dw) = layer["kernel_size"], layer["stride"], layer["dilation"]
-    (oh, ow), (top, left) = (len(window_starts(layer, axis, x)) for axis in (0, 1)), layer["padding"][:2]
+    top, left = layer["padding"][:2]
+    oh, ow = (len(window_starts(layer, axis, size)) for axis, size in enumerate(x.shape[2:]))
     h, w = (oh - 1) * sh + (kh - 1) * dh + 1, (ow - 1) * sw + (kw - 1) * dw + 1  # all that is read
     y = np.pad(x, widths((top, left, max(h - top - x.shape[2], 0), max(w - left - x.shape[3], 0))))
     taps = (y[:, :, every(i * dh, sh, oh), every(j * dw, sw, ow)] for i, j in np.ndindex(kh, kw))
@@ -45,11 +47,8 @@ def pad(layer, x):
 
 
 def upsample_nearest(layer, x):
-    """Source index min(floor(float32(i) (float32(in) / float32(out))), in - 1), every step in float32."""
     for axis, out in enumerate(layer["output_size"], 2):
-        ratio = np.float32(x.shape[axis]) / np.float32(out)
-        index = np.floor(np.arange(out, dtype=np.float32) * ratio).astype(np.int64)
-        x = np.take(x, np.minimum(index, x.shape[axis] - 1), axis)
+        x = np.take(x, nearest_indices(x.shape[axis], out), axis)
     return x
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .axes import along, channel_axis, every, widths, window_starts
+from .axes import along, channel_axis, every, widths
+from .windows import average_windows, bilinear_weights
 
 
 def qconv2d(layer, x):
@@ -48,29 +49,12 @@ def qlinear(layer, x):
     return _requantized_channels(layer, _centred(layer, x) @ w.T, x.ndim - 1)
 
 
-def qavg_pool2d(layer, x):
+def average(layer, x):
     """acc = sum of a window's codes inside the input, less zx each; a multiplier for each divisor."""
-    starts = [window_starts(layer, axis, x) for axis in (0, 1)]
-    ends = [s + k for s, k in zip(starts, layer["kernel_size"], strict=True)]
-    inside = [_taps(s, e, size) for s, e, size in zip(starts, ends, x.shape[2:], strict=True)]
-    if layer["count_include_pad"]:  # an overhang of ceil_mode beyond the padding does not count
-        last = [size + after for size, after in zip(x.shape[2:], layer["padding"][2:], strict=True)]
-        counts = [np.minimum(e, end) - s for s, e, end in zip(starts, ends, last, strict=True)]
-    else:
-        counts = [taps.sum(1).astype(np.int64) for taps in inside]
-    divisors = np.outer(*counts)
-    if layer["divisor_override"]:
-        divisors[:] = layer["divisor_override"]
-    return _averages(layer, x, inside, divisors)
-
-
-def qadaptive_avg_pool2d(layer, x):
-    """Window i of an axis is floor(i in / out) .. ceil((i + 1) in / out)."""
-    sizes = list(zip(x.shape[2:], layer["output_size"], strict=True))
-    starts = [np.arange(out) * size // out for size, out in sizes]
-    ends = [-(-(np.arange(out) + 1) * size // out) for size, out in sizes]
-    inside = [_taps(s, e, size) for s, e, (size, _) in zip(starts, ends, sizes, strict=True)]
-    return _averages(layer, x, inside, np.outer(*(e - s for s, e in zip(starts, ends, strict=True))))
+    rows, columns, divisors = average_windows(layer, x.shape[2:])
+    acc = (rows.astype(np.float64) @ _centred(layer, x) @ columns.T.astype(np.float64)).astype(np.int64)
+    at = np.searchsorted(layer["divisors"], divisors)
+    return acc, layer["multiplier"].astype(np.int64)[at], layer["shift"].astype(np.int64)[at]
 
 
 def qadd(layer, a, b):
@@ -105,21 +89,11 @@ def qconcat(layer, *xs):
 
 
 def upsample_bilinear(layer, x):
-    """Weights of eleven bits from exact rationals: acc = sum x wy wx, and 2^-22 behind it."""
-    weights = []
-    for size, out in zip(x.shape[2:], layer["output_size"], strict=True):
-        i, w = np.arange(out), np.zeros((out, size))
-        top, bottom = np.maximum((2 * i + 1) * size - out, 0), 2 * out
-        if layer["align_corners"]:
-            top, bottom = i * (size - 1), max(out - 1, 1)
-        first, rest = top // bottom, 2 * 2048 * (top % bottom) + bottom
-        half = (rest % (2 * bottom) == 0) & (rest // (2 * bottom) % 2 == 1)
-        w1 = rest // (2 * bottom) - half  # round to nearest, ties to even
-        np.add.at(w, (i, first), 2048 - w1)
-        np.add.at(w, (i, np.minimum(first + 1, size - 1)), w1)
-        weights.append(w)
+    """Weights of eleven bits along both axes: acc = sum x wy wx, and 2^-22 behind it."""
+    sides = zip(x.shape[2:], layer["output_size"], strict=True)
+    wy, wx = (bilinear_weights(size, out, layer["align_corners"]).astype(np.float64) for size, out in sides)
     zero = layer["zero_point"] << 22  # the formula adds it again
-    return (weights[0] @ x.astype(np.float64) @ weights[1].T).astype(np.int64) - zero, 1, 22
+    return (wy @ x.astype(np.float64) @ wx.T).astype(np.int64) - zero, 1, 22
 
 
 def _centred(layer, x):
@@ -138,17 +112,6 @@ def _requantized_channels(layer, acc, axis):
     return acc, *(along(layer[k], acc.ndim, axis) for k in ("multiplier", "shift"))
 
 
-def _taps(starts, ends, size):
-    """(windows, size): 1 where a window holds the element."""
-    at = np.arange(size)
-    return ((at >= starts[:, None]) & (at < ends[:, None])).astype(np.float64)
-
-
-def _averages(layer, x, inside, divisors):
-    acc = (inside[0] @ _centred(layer, x) @ inside[1].T).astype(np.int64)
-    at = np.searchsorted(layer["divisors"], divisors)
-    return acc, layer["multiplier"].astype(np.int64)[at], layer["shift"].astype(np.int64)[at]
-
-
-SUMS = {f.__name__: f for f in (qconv2d, qconv_transpose2d, qlinear, qavg_pool2d, qadaptive_avg_pool2d, qadd,
-                                qmul, qaffine, qconcat, upsample_bilinear)}  # fmt: skip
+SUMS = {f.__name__: f for f in (qconv2d, qconv_transpose2d, qlinear, qadd, qmul, qaffine, qconcat,
+                                upsample_bilinear)}  # fmt: skip
+SUMS |= {"qavg_pool2d": average, "qadaptive_avg_pool2d": average}
