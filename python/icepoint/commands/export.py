@@ -22,11 +22,14 @@ def add_to(add: Commands) -> None:
     command.add_argument("--onnx-integers", metavar="FILE.onnx",
                          help="ONNX with this arithmetic itself: equal codes, slower")  # fmt: skip
     command.add_argument("--c-header", metavar="FILE.h", help="constant arrays for C99 and C++")
-    command.add_argument("--integers", metavar="FILE.json|.npz", help="every layer's integers as data")
+    command.add_argument(
+        "--integers", metavar="FILE.json|.npz", help="every layer's integers as one JSON or NPZ file"
+    )
     command.add_argument("--folder", metavar="DIR",
-                         help="integers, C header, test vectors, NumPy interpreter and a read-me")  # fmt: skip
-    command.add_argument("--data", metavar="DATA", help="to compare ONNX Runtime on: a folder of "
-                         "pictures, a .npy or .npz; default: the file's self-check and random codes")  # fmt: skip
+                         help="integers, C header, test vectors, NumPy interpreter, read-me")  # fmt: skip
+    command.add_argument("--data", metavar="DATA",
+                         help="to compare ONNX Runtime on: a folder of pictures, a .npy or .npz; "
+                         "default: the self-check and random codes")  # fmt: skip
     command.add_argument("--images", type=positive, default=8, help="for that; default: %(default)s")
     command.add_argument("--no-check", action="store_true", help="do not run the ONNX file")
 

@@ -25,10 +25,11 @@ class Exports:
 
         Arrays are {"dtype", "shape", "data"} with flat numbers; a weight takes five bytes. OSError.
 
+        >>> import numpy as np
         >>> from icepoint import load
         >>> from icepoint.export import interpreter
         >>> path = load("net.ice").export_json("net.json")
-        >>> interpreter.load(path)(torch.zeros(1, 1, 28, 28).numpy()).shape
+        >>> interpreter.load(path)(np.zeros((1, 1, 28, 28), np.float32)).shape
         (1, 10)
         """
         return save_json(Document(self), path)
@@ -78,6 +79,7 @@ class Exports:
         from the exact accumulators. It prints as a table; to_dict() for JSON, to_html() for a report.
         ValueError without onnxruntime and for a file that is not of this model.
 
+        >>> import torch
         >>> from icepoint import load
         >>> frozen = load("net.ice")
         >>> check = frozen.check_onnx(frozen.export_onnx("net.onnx"), torch.randn(2, 1, 28, 28))
