@@ -150,6 +150,14 @@ def test_other_arithmetic_is_refused(tmp_path):
         load(path)
 
 
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "a.json").write_text('{"layers": []}')
+    np.savez(tmp_path / "a.npz", x=np.zeros(3))
+    for name in ("a.json", "a.npz"):
+        with pytest.raises(ValueError, match=f"{name}: expected integers that icepoint exported"):
+            load(tmp_path / name)
+
+
 def test_decimals_of_extremes():
     whole = np.array([-(2**31), 2**31 - 1, 0], np.int32)
     assert b"".join(decimals(whole)) == b"-2147483648,2147483647,0"

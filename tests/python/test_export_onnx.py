@@ -47,6 +47,12 @@ def outputs_of(path, inputs: list[torch.Tensor]) -> list[np.ndarray]:
     return session.run(None, {n: x.numpy() for n, x in zip(names, inputs, strict=True)})
 
 
+def assert_explained(check: OnnxCheck) -> None:
+    """Every difference is a tie or a float sum; fused products of uint8 by int8 saturate without VNNI."""
+    modes = (False, True) if "avx512vnni" in icepoint.isas() else (False,)
+    assert all(layer.unexplained == 0 for mode in modes for layer in check.of(mode)), str(check)
+
+
 def assert_exact(check: OnnxCheck) -> None:
     for layer in check.layers:
         assert layer.differ == 0, layer
@@ -60,7 +66,7 @@ def test_random_graphs(op, tmp_path):
         frozen = encoded(*random_graph(seed, op))
         inputs = reals(frozen, 3, seed)
         check = frozen.check_onnx(frozen.export_onnx(tmp_path / "m.onnx"), *inputs)
-        assert check.unexplained == 0, str(check)
+        assert_explained(check)
         exact = frozen.export_onnx(tmp_path / "i.onnx", integers=True)
         assert_exact(frozen.check_onnx(exact, *inputs))
 
@@ -70,7 +76,7 @@ def test_golden_files(path, tmp_path):
     frozen = icepoint.load(path)
     inputs = reals(frozen, 4)
     check = frozen.check_onnx(frozen.export_onnx(tmp_path / "m.onnx"), *inputs)
-    assert check.unexplained == 0, str(check)
+    assert_explained(check)
     assert_exact(frozen.check_onnx(frozen.export_onnx(tmp_path / "i.onnx", integers=True), *inputs))
 
 
@@ -120,7 +126,7 @@ def test_functions_behind_the_codes(kind, integers, tmp_path):
         frozen = encoded(graph, tensors, functions)
         inputs = reals(frozen, 3, seed)
         path = frozen.export_onnx(tmp_path / "m.onnx", integers=integers)
-        assert frozen.check_onnx(path, *inputs).histograms[True].keys() <= {0}
+        assert frozen.check_onnx(path, *inputs).histograms[False].keys() <= {0}
         wanted = frozen(*inputs)
         found = outputs_of(path, inputs)
         for y, want in zip(found, wanted if isinstance(wanted, tuple) else [wanted], strict=True):
@@ -176,7 +182,7 @@ def test_what_is_no_tie_stays_unexplained(tmp_path):
     weight.CopyFrom(onnx.numpy_helper.from_array(array, "qfc.weight"))
     onnx.save(model, path)
     check = frozen.check_onnx(path, *reals(frozen, 4))
-    assert check.unexplained > 0
+    assert check.unexplained > 0 and "the others are not rounding" in str(check)
     assert {layer.layer for layer in check.layers if layer.unexplained} == {"qfc"}
 
     layer, xs = (
@@ -217,7 +223,7 @@ def test_bits_of_affine_weights(tmp_path):
             (weight,) = [c for c in model.graph.initializer if c.name == "layer.weight"]
             assert onnx.numpy_helper.to_array(weight).dtype == kind, (op, bits)
             inputs = reals(frozen, 3)
-            assert frozen.check_onnx(path, *inputs).unexplained == 0
+            assert_explained(frozen.check_onnx(path, *inputs))
             assert_exact(frozen.check_onnx(frozen.export_onnx(tmp_path / "i.onnx", integers=True), *inputs))
 
 
@@ -270,7 +276,7 @@ def test_names_that_meet_in_onnx(tmp_path):
     frozen = encoded({**graph, "ops": ops}, moved)
     for integers in (False, True):
         path = frozen.export_onnx(tmp_path / "m.onnx", integers=integers)
-        assert frozen.check_onnx(path, *reals(frozen, 2)).unexplained == 0
+        assert_explained(frozen.check_onnx(path, *reals(frozen, 2)))
 
 
 def test_refusals_in_words(tmp_path, monkeypatch):

@@ -64,19 +64,32 @@ class Integers(dict):
 
 
 def load(path):
-    """The Integers of a .npz or .json that icepoint exported. ValueError for any other file."""
-    if str(path).endswith(".npz"):
-        with np.load(path, allow_pickle=False) as arrays:
-            told = json.loads(arrays["model"].tobytes())
-            for k, layer in enumerate(told["layers"]):
-                layer |= {field: arrays[f"{k}.{field}"] for field in layer.pop("arrays")}
-    else:
-        with open(path, encoding="utf-8") as file:
-            told = json.load(file)
-        for layer in told["layers"]:
-            for field, a in layer.items():
-                if isinstance(a, dict):
-                    layer[field] = np.array(a["data"], a["dtype"]).reshape(a["shape"])
+    """The Integers of a .npz or .json that icepoint exported. ValueError for another file, OSError."""
+    told = _read_npz(path) if str(path).endswith(".npz") else _read_json(path)
     if told["arithmetic"] != 1:
         raise ValueError(f"{path}: arithmetic {told['arithmetic']}, this interpreter knows 1")
     return Integers({layer["name"]: layer for layer in told["layers"]}, told["inputs"], told["outputs"])
+
+
+def _read_npz(path):
+    with np.load(path, allow_pickle=False) as arrays:
+        told = _checked(json.loads(arrays["model"].tobytes()) if "model" in arrays.files else None, path)
+        for k, layer in enumerate(told["layers"]):
+            layer |= {field: arrays[f"{k}.{field}"] for field in layer.pop("arrays")}
+    return told
+
+
+def _read_json(path):
+    with open(path, encoding="utf-8") as file:
+        told = _checked(json.load(file), path)
+    for layer in told["layers"]:
+        for field, a in layer.items():
+            if isinstance(a, dict):
+                layer[field] = np.array(a["data"], a["dtype"]).reshape(a["shape"])
+    return told
+
+
+def _checked(told, path):
+    if not isinstance(told, dict) or told.get("format") != "icepoint integers":
+        raise ValueError(f"{path}: expected integers that icepoint exported, found something else")
+    return told

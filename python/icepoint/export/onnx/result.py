@@ -127,6 +127,11 @@ class OnnxCheck:
             f"{own - self.unexplained:,} of {own:,} differences that arise in a layer are of values within "
             f"float32's error of a half, at most {farthest:.1e} of a code away from it"
         )
+        if self.unexplained:
+            said += (
+                "; the others are not rounding: the file was changed, or this is an x86 CPU without VNNI, "
+                "where the runtime's products of uint8 by int8 saturate in 16 bits"
+            )
         return "\n".join([*lines, said])
 
     def to_html(self) -> str:
