@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+_count = itertools.count()
 
 
 @contextlib.contextmanager
@@ -22,16 +25,17 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ...     file.write(b"abc")
     3
     """
-    target = Path(os.path.realpath(path))
+    target = _target(path)
     if target.exists() and not target.is_file():
         raise OSError(f"cannot save {str(path)!r}: it is no regular file")
-    mode = target.stat().st_mode & 0o777 if target.exists() else _default_mode()
-    handle, temporary = tempfile.mkstemp(prefix=".icepoint-", suffix=".tmp", dir=target.parent)
+    mode = target.stat().st_mode & 0o777 if target.exists() else None
+    handle, temporary = _fresh(target.parent, _new_file)
     try:
         with open(handle, "wb", buffering=1 << 20) as file:
             yield file
             file.flush()
-            os.fchmod(file.fileno(), mode)
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())  # the bytes reach the disk before the name does
         os.replace(temporary, target)
     except BaseException:
@@ -50,7 +54,7 @@ def atomic_folder(path: str | os.PathLike[str], may_hold: frozenset[str]) -> Ite
     ...     (folder / "a.txt").write_text("a")
     1
     """
-    target = Path(os.path.realpath(path))
+    target = _target(path)
     if target.exists():
         if not target.is_dir():
             raise OSError(f"cannot save {str(path)!r}: it is no folder")
@@ -60,29 +64,44 @@ def atomic_folder(path: str | os.PathLike[str], may_hold: frozenset[str]) -> Ite
                 f"cannot save {str(path)!r}: the folder holds {others[0]!r}, which is not of an export; "
                 "give one that is new or empty"
             )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".icepoint-", suffix=".tmp", dir=target.parent))
+    _, made = _fresh(target.parent, os.mkdir)
     try:
         yield made
-        made.chmod(0o777 & ~_umask())
-        if target.exists():
-            # Two folders cannot change places in one step; for a moment there is none of this name.
-            old = Path(tempfile.mkdtemp(prefix=".icepoint-", suffix=".old", dir=target.parent))
-            os.replace(target, old / target.name)
-            os.replace(made, target)
-            shutil.rmtree(old)
-        else:
-            os.replace(made, target)
+        _move(made, target)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _move(made: Path, target: Path) -> None:
+    """`made` becomes `target`. Two folders cannot change places in one step: for a moment there is none."""
+    if not target.exists():
+        os.replace(made, target)
+        return
+    _, old = _fresh(target.parent, os.mkdir)
+    os.replace(target, old)  # onto an empty folder
+    try:
+        os.replace(made, target)
+    except BaseException:
+        os.replace(old, target)
+        raise
+    shutil.rmtree(old)
 
 
-def _default_mode() -> int:
-    return 0o666 & ~_umask()
+def _target(path: str | os.PathLike[str]) -> Path:
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+    return target
+
+
+def _new_file(name: Path) -> int:
+    return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+
+def _fresh(folder: Path, make: Callable[[Path], Any]) -> tuple[Any, Path]:
+    """What `make` makes of a name that nobody has; its mode is that of any new file."""
+    while True:
+        name = folder / f".icepoint-{os.getpid()}-py{next(_count)}.tmp"
+        with contextlib.suppress(FileExistsError):  # left behind by a process of this number that was killed
+            return make(name), name

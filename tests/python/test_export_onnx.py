@@ -164,11 +164,23 @@ def test_ties_are_counted_and_shown(tmp_path):
         assert (layer.codes, layer.differ, layer.own, layer.ties) == (128, wrong, wrong, wrong)
         assert (layer.unexplained, layer.farthest) == (0, 0.0)
         assert check.histograms[optimized] == {-1: wrong, 0: 128 - wrong}
-    text, page, told = str(check), check.to_html(), json.loads(json.dumps(check.to_dict()))
+    text, page, told = str(check), check._repr_html_(), json.loads(json.dumps(check.to_dict()))
     assert f"{wrong:,} of 128 output codes differ: {wrong} by -1" in text
     assert f"{2 * wrong} of {2 * wrong} differences that arise in a layer" in text
-    assert page.startswith("<section") and page.count("<svg") == 2 and page.count("<rect") == 4
+    assert page.count("<svg") == 2 and page.count("<rect") == 4
     assert told["output_differences"]["on"] == {"-1": wrong, "0": 128 - wrong} and told["unexplained"] == 0
+
+
+def test_a_report_takes_the_histograms_in(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU()).eval()
+    x = torch.randn(8, 1, 9, 9, generator=torch.Generator().manual_seed(1))
+    q = icepoint.quantize(model, x[:1], [x])
+    report, frozen = q.measure(remedies=False), q.freeze()
+    assert "onnx" not in report.to_dict()
+    report.onnx = frozen.check_onnx(frozen.export_onnx(tmp_path / "m.onnx"), x)
+    assert report.to_dict()["onnx"]["images"] == 8
+    page = report.to_html(tmp_path / "report.html").read_text()
+    assert "<h2>Exported to ONNX</h2>" in page and "output codes differ" in page
 
 
 def test_what_is_no_tie_stays_unexplained(tmp_path):
@@ -284,6 +296,11 @@ def test_refusals_in_words(tmp_path, monkeypatch):
     path = other.export_onnx(tmp_path / "other.onnx")
     with pytest.raises(ValueError, match="is of another model: expected digest 33e6afd2dffb"):
         frozen.check_onnx(path, torch.zeros(1, 1, 28, 28))
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ValueError, match=r"text\.onnx is no ONNX file"):
+        frozen.check_onnx(tmp_path / "text.onnx", torch.zeros(1, 1, 28, 28))
+    with pytest.raises(FileNotFoundError):
+        frozen.check_onnx(tmp_path / "none.onnx", torch.zeros(1, 1, 28, 28))
     with pytest.raises(ValueError, match=r"check_onnx: expected float32 inputs, found torch\.uint8"):
         other.check_onnx(path, *[x.to(torch.uint8) for x in reals(other, 1)])
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

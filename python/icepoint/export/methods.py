@@ -76,7 +76,8 @@ class Exports:
 
         inputs: float32 tensors (n, ...). The result counts the codes that differ and by how much, with the
         runtime's graph optimizations and without, and how many of those are ties of float requantization,
-        from the exact accumulators. It prints as a table; to_dict() for JSON, to_html() for a report.
+        from the exact accumulators. It prints as a table, has to_dict() for JSON, and goes into the page of a
+        report: report.onnx = check.
         ValueError without onnxruntime and for a file that is not of this model.
 
         >>> import torch

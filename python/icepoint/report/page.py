@@ -56,6 +56,7 @@ def page_of(report: Report) -> str:
         ("Error along the network", along(report.rows)),
         ("What each layer's error is made of", causes(report.rows)),
         ("The worst layers", "".join(_worst(report))),
+        ("Exported to ONNX", "" if report.onnx is None else report.onnx._repr_html_()),
     ]
     body = "".join(f"<h2>{title}</h2>{plot}" for title, plot in plots if plot)
     return (

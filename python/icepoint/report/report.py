@@ -14,6 +14,7 @@ from rich.table import Table
 
 from .. import _C
 from ..capture import Missing
+from ..export.onnx.result import OnnxCheck
 from .outputs import Outputs, percent
 from .rows import Row
 from .sketches import Sketch
@@ -33,7 +34,8 @@ class Report:
 
     `images` were run, "calibration images" or others as `data` says. str() is a table and the verdicts for a
     terminal, Jupyter shows HTML, to_html(path) writes a page with plots, to_dict() and to_json(path) have the
-    numbers; docs/report.md defines them.
+    numbers; docs/report.md defines them. What FrozenModel.check_onnx gave may be set as `onnx`: the page and
+    the numbers then hold it.
     """
 
     rows: list[Row]
@@ -45,6 +47,7 @@ class Report:
     data: str = "calibration images"
     sketches: list[Sketch] = field(default_factory=list)
     thumbnails: dict[int, str] = field(default_factory=dict)
+    onnx: OnnxCheck | None = None
 
     @property
     def integer_macs_percent(self) -> float:
@@ -100,7 +103,7 @@ class Report:
             "untried": self.untried,
             "summary": self.summary(),
             "histograms": [asdict(sketch) for sketch in self.sketches],
-        }
+        } | ({} if self.onnx is None else {"onnx": self.onnx.to_dict()})
 
     def to_json(self, path: str | os.PathLike[str]) -> Path:
         """Writes to_dict() as one JSON object, atomically; returns the path."""

@@ -30,9 +30,8 @@ def check_onnx(frozen: FrozenModel, path: str | os.PathLike[str], inputs: Sequen
     """FrozenModel.check_onnx."""
     onnx = import_package("onnx", "check_onnx")
     runtime = import_package("onnxruntime", "check_onnx")
-    model = onnx.load(os.fspath(path))
-    told = {prop.key: prop.value for prop in model.metadata_props}
-    if told.get(DIGEST) != frozen.digest:
+    model, told = _read(onnx, path)
+    if told.get(DIGEST) != frozen.digest or VALUES not in told:
         raise ValueError(
             f"check_onnx: {os.fspath(path)} is of another model: expected digest {frozen.digest[:12]}, found "
             f"{str(told.get(DIGEST))[:12]}; export it again"
@@ -60,6 +59,17 @@ def check_onnx(frozen: FrozenModel, path: str | os.PathLike[str], inputs: Sequen
     return OnnxCheck(f"ONNX Runtime {runtime.__version__}", len(codes[0]), layers, histograms)
 
 
+def _read(onnx: Any, path: str | os.PathLike[str]) -> tuple[Any, dict[str, str]]:
+    """The ModelProto and its metadata."""
+    try:
+        model = onnx.load(os.fspath(path))
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's own, which is no ValueError
+        raise ValueError(f"check_onnx: {os.fspath(path)} is no ONNX file; {error}") from error
+    return model, {prop.key: prop.value for prop in model.metadata_props}
+
+
 def _session(runtime: Any, data: bytes, optimized: bool) -> Any:
     options = runtime.SessionOptions()
     levels = runtime.GraphOptimizationLevel
@@ -85,8 +95,8 @@ def _compare(
         for part in _parts(integers, images):
             codes, reals = ([pair[side][part] for pair in inputs] for side in (0, 1))
             given = {q["name"]: x for q, x in zip(integers.inputs, reals, strict=True)}
+            engine = [value for _, value in frozen._native().trace(codes)]  # first: it refuses in words
             found = session.run(names, given)
-            engine = [value for _, value in frozen._native().trace(codes)]
             _compare_values(checks, integers, found, engine)
             for output in integers.outputs:
                 k = output["value"]

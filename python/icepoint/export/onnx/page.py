@@ -15,22 +15,24 @@ _WIDTH, _HEIGHT, _GAP = 36, 120, 10  # of a bar, in pixels
 
 
 def onnx_section(check: OnnxCheck) -> str:
-    """<section>...</section>; the page around it may style `table` and `svg`."""
-    head = "".join(f"<th>{title}</th>" for title in _TITLES)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in check.rows()
-    )
+    """Words, histograms and the table, without a heading."""
+
+    def cell(tag: str, i: int, text: str) -> str:
+        side = ' style="text-align:right"' if i > 2 else ""
+        return f"<{tag}{side}>{html.escape(text)}</{tag}>"
+
+    head = "".join(cell("th", i, title) for i, title in enumerate(_TITLES))
+    rows = ("".join(cell("td", i, text) for i, text in enumerate(row)) for row in check.rows())
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
     figures = "".join(
-        f"<figure><figcaption>Output codes, optimizations {'on' if optimized else 'off'}: found less exact"
-        f"</figcaption>{histogram_svg(counts)}</figure>"
+        f"<figure>{histogram_svg(counts)}<figcaption>Output codes less the exact ones, optimizations "
+        f"{'on' if optimized else 'off'}; heights by the logarithm.</figcaption></figure>"
         for optimized, counts in check.histograms.items()
     )
-    told = "<br>".join(html.escape(line) for line in check.summary().splitlines())
-    title = f"Exported to ONNX: {html.escape(check.runtime)}, {check.images} inputs"
-    return (
-        f'<section class="onnx"><h2>{title}</h2>'
-        f"<p>{told}</p>{figures}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></section>"
-    )
+    told = "".join(f"<p>{html.escape(line)}.</p>" for line in check.summary().splitlines())
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    runtime = f"<p>{html.escape(check.runtime)}, {check.images} inputs.</p>"
+    return f'{runtime}{told}<div class="images">{figures}</div><div class="wide">{table}</div>'
 
 
 def histogram_svg(counts: dict[int, int]) -> str:
@@ -51,7 +53,8 @@ def histogram_svg(counts: dict[int, int]) -> str:
             f'<text x="{middle}" y="{_HEIGHT + 30}" text-anchor="middle">{value:+d}</text>'
         )
     width, height = len(known) * (_WIDTH + _GAP) + 40, _HEIGHT + 36
+    style = f"width:{width}px;max-width:100%;height:auto"  # of its own, whatever the page does with others
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="-20 0 {width} {height}" '
-        f'width="{width}" height="{height}" font-size="11" fill="currentColor">{"".join(bars)}</svg>'
+        f'<svg role="img" aria-label="histogram of differences" viewBox="-20 0 {width} {height}" '
+        f'style="{style}" font-size="11" fill="currentColor">{"".join(bars)}</svg>'
     )

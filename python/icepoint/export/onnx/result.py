@@ -46,7 +46,7 @@ class LayerCheck:
 
 
 class OnnxCheck:
-    """What check_onnx found; str() is a table, Jupyter shows HTML.
+    """What check_onnx found; str() is a table, Jupyter shows HTML, and so does a report whose `onnx` it is.
 
     `layers`: a LayerCheck for each value and mode. `histograms`: {optimized: {difference: output codes}}, all
     outputs together. `runtime` names ONNX Runtime and its version, `images` counts the inputs compared.
@@ -134,12 +134,9 @@ class OnnxCheck:
             )
         return "\n".join([*lines, said])
 
-    def to_html(self) -> str:
-        """A <section> with the table and histograms, for a page such as QuantizedModel.report's."""
-        return onnx_section(self)
-
     def _repr_html_(self) -> str:
-        return self.to_html()
+        """A piece of a page, with histograms; Report.to_html takes it in where its `onnx` is this."""
+        return onnx_section(self)
 
 
 def mode(optimized: bool) -> str:
