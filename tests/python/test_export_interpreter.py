@@ -84,3 +84,11 @@ def test_other_inputs_are_refused_in_words():
         integers(np.zeros((1, 1, 28, 28)))
     with pytest.raises(ValueError, match="expected 1 inputs, found 2"):
         integers(np.zeros((1, 1, 28, 28), np.uint8), np.zeros(1, np.uint8))
+
+
+def test_a_linear_layer_in_blocks(monkeypatch):
+    """Blocks of a few rows, with one zero point for all and one for each."""
+    monkeypatch.setattr("icepoint.export.interpreter.sums._BLOCK", 50)
+    for seed in range(40, 52):
+        frozen = encoded(seed, "qlinear")
+        assert_same_trace(frozen, random_inputs(seed, {"inputs": frozen.describe()["inputs"]}, 2))

@@ -11,6 +11,8 @@ import numpy as np
 from .axes import along, channel_axis, every, widths
 from .windows import average_windows, bilinear_weights
 
+_BLOCK = 1 << 22  # weights of a linear layer at a time: as doubles those of a VGG16 fill 800 MB
+
 
 def qconv2d(layer, x):
     """acc[c] = bias[c] + sum over the taps of (x - zx)(w[c] - zw[c]); padding reads zx and adds nothing."""
@@ -45,8 +47,10 @@ def qconv_transpose2d(layer, x):
 
 def qlinear(layer, x):
     """The last axis is the features; the weight is (out, in)."""
-    w = _centred_weight(layer, layer["weight"])
-    return _requantized_channels(layer, _centred(layer, x) @ w.T, x.ndim - 1)
+    w, x = layer["weight"], _centred(layer, x)
+    step = max(1, _BLOCK // w.shape[1])
+    parts = (_centred_weight(layer, w[k : k + step], k) for k in range(0, len(w), step))
+    return _requantized_channels(layer, np.concatenate([x @ part.T for part in parts], -1), x.ndim - 1)
 
 
 def average(layer, x):
@@ -100,9 +104,12 @@ def _centred(layer, x):
     return x.astype(np.float64) - layer["x_zero_point"][0]
 
 
-def _centred_weight(layer, w):
-    """w - zw, the output channels on axis 0."""
-    return w.astype(np.float64) - along(layer["weight_zero_point"], w.ndim, 0)
+def _centred_weight(layer, w, first=0):
+    """w - zw of the output channels from `first` on, which lie on axis 0."""
+    zero_point = layer["weight_zero_point"]
+    if len(zero_point) > 1:
+        zero_point = zero_point[first : first + len(w)]
+    return w.astype(np.float64) - along(zero_point, w.ndim, 0)
 
 
 def _requantized_channels(layer, acc, axis):

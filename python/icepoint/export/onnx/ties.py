@@ -71,14 +71,14 @@ def _magnitudes(layer: Layer, xs: list[np.ndarray]) -> np.ndarray:
         if key in layer:
             positive[key] = np.abs(np.asarray(layer[key], np.int64))
     if "weight" in layer:
-        positive["weight"] = np.abs(layer["weight"].astype(np.int64) - _zero_points(layer))
+        positive["weight"] = np.abs(layer["weight"].astype(np.int16) - _zero_points(layer))
         positive["weight_zero_point"] = np.zeros(1, np.int64)
     return np.asarray(SUMS[layer["op"]](positive, *centred)[0], np.float64)
 
 
 def _zero_points(layer: Layer) -> np.ndarray:
     """Of the weights, so that they broadcast over them."""
-    zero_point, weight = layer["weight_zero_point"].astype(np.int64), layer["weight"]
+    zero_point, weight = layer["weight_zero_point"].astype(np.int16), layer["weight"]
     if layer["op"] != "qconv_transpose2d" or zero_point.size == 1:
         return zero_point.reshape(-1, *[1] * (weight.ndim - 1))
     groups, ocg = layer["groups"], weight.shape[1]  # row i of (ic, oc / groups, kh, kw) is of group i // icg
