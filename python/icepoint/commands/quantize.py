@@ -10,9 +10,10 @@ from typing import Any
 from ..accuracy import RECIPES, STEPS
 from ..calibration_data import first_image
 from ..coverage import coverage
-from ..distributed import workers
+from ..distributed import alone, workers
 from ..options import Bits
 from ..quantize import quantize
+from ..quantized import QuantizedModel
 from ..recipe import FILTERS, Recipe
 from ..weights import SCHEMES
 from .arguments import Arguments, Commands
@@ -25,11 +26,34 @@ def add_to(add: Commands) -> None:
                   "torchvision:resnet18 --weights resnet18.pt --data photos/ --input 3,224,224 "
                   "--resize crop:256 --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 "
                   "--out resnet18.ice")  # fmt: skip
+    add_model(command)
+    command.add_argument("--out", type=Path, metavar="FILE.ice", help="default: named after the model")
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """The arguments that say which model becomes which integers, on which data."""
     command.add_argument("model", metavar="MODEL", help="torchvision:NAME[:WEIGHTS.pt], file.py:function or "
                          "package.module:function; the function gives an nn.Module")  # fmt: skip
     command.add_argument("--weights", type=Path, metavar="FILE.pt", help="a state_dict for the model")
     command.add_argument("--data", required=True, metavar="DATA", help="to calibrate on: a folder of "
                          "pictures, or a .npy or .npz of float32 inputs or uint8 pixels")  # fmt: skip
+    add_recipe(command)
+    command.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="of the outputs, in order")
+    command.add_argument("--bits", type=int, default=8, help="of all codes, 2..8; default: %(default)s")
+    command.add_argument("--weight-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
+                         help="of the weights where they differ; PATTERN matches layer names, "
+                         "as classifier.*=4; may be given several times")  # fmt: skip
+    command.add_argument("--activation-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
+                         help="of inputs and results where they differ, as --weight-bits")  # fmt: skip
+    command.add_argument("--recipe", type=_methods, default="accurate", metavar="RECIPE",
+                         help=f"what is done for the accuracy: {', '.join(RECIPES)}, or methods with commas "
+                         f"between: {', '.join(STEPS)}; default: %(default)s")  # fmt: skip
+    command.add_argument("--scheme", choices=SCHEMES, default=SCHEMES[0],
+                         help="of the weights; default: %(default)s")  # fmt: skip
+
+
+def add_recipe(command: argparse.ArgumentParser) -> None:
+    """The arguments that say how pictures become inputs; recipe_of reads them, and --classes."""
     command.add_argument("--input", type=_shape, metavar="C,H,W",
                          help="the shape of one input; default: that of the first image")  # fmt: skip
     command.add_argument(
@@ -46,24 +70,11 @@ def add_to(add: Commands) -> None:
                          help="of --resize; default: opencv_linear for letterbox, else torchvision's bilinear"
                          )  # fmt: skip
     command.add_argument("--fill", type=int, metavar="GREY", help="of letterbox, 0..255; default: 114")
-    command.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="of the outputs, in order")
-    command.add_argument("--bits", type=int, default=8, help="of all codes, 2..8; default: %(default)s")
-    command.add_argument("--weight-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
-                         help="of the weights where they differ; PATTERN matches layer names, "
-                         "as classifier.*=4; may be given several times")  # fmt: skip
-    command.add_argument("--activation-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
-                         help="of inputs and results where they differ, as --weight-bits")  # fmt: skip
-    command.add_argument("--recipe", type=_methods, default="accurate", metavar="RECIPE",
-                         help=f"what is done for the accuracy: {', '.join(RECIPES)}, or methods with commas "
-                         f"between: {', '.join(STEPS)}; default: %(default)s")  # fmt: skip
-    command.add_argument("--scheme", choices=SCHEMES, default=SCHEMES[0],
-                         help="of the weights; default: %(default)s")  # fmt: skip
-    command.add_argument("--out", type=Path, metavar="FILE.ice", help="default: named after the model")
 
 
-@launched
-def _quantize(args: Arguments) -> int:
-    recipe = _recipe(args)
+def quantized_of(args: Arguments) -> QuantizedModel:
+    """The model of add_model's arguments, quantized; tells first what becomes integer, unless for JSON."""
+    recipe = recipe_of(args)
     model = load_model(args.model, args.weights)
     example = first_image(args.data, recipe, args.input)
     if not args.json:
@@ -71,15 +82,21 @@ def _quantize(args: Arguments) -> int:
         print(f"{told}\n", flush=True)  # before what may take minutes
         if not told.is_complete:
             raise ValueError(f"{args.model} has parts without an integer form, listed above")
-    quantized = quantize(
+    return quantize(
         model, example, args.data, args.bits, args.scheme, args.recipe, input_recipe=recipe,
         weight_bits=_bits_of("--weight-bits", args.weight_bits),
         activation_bits=_bits_of("--activation-bits", args.activation_bits),
     )  # fmt: skip
+
+
+@launched
+def _quantize(args: Arguments) -> int:
+    quantized = quantized_of(args)
     if workers().rank:  # all have made the same integers
         return 0
     out = args.out or Path(args.model.split(":")[1]).with_suffix(".ice")
-    report = quantized.measure()
+    with alone():
+        report = quantized.measure(remedies=False)
     frozen = quantized.freeze()
     frozen.save(out)
     size = len(frozen.file_bytes)
@@ -92,7 +109,8 @@ def _quantize(args: Arguments) -> int:
     return 0
 
 
-def _recipe(args: Arguments) -> Recipe | None:
+def recipe_of(args: Arguments) -> Recipe | None:
+    """The input recipe of add_recipe's arguments; ValueError where they do not fit together."""
     resize = _resize(args)
     if args.mean is None and args.std is None:
         for option, given in (("--classes", args.classes), ("--resize", resize)):

@@ -16,7 +16,7 @@ from ..modules import QConcat, QLinear, QModule
 from ..modules.clamps import activated
 from ..modules.weighted import QWeighted
 from ..qparams import QParam
-from ..stages import Stage, own_qparam
+from ..stages import Stage, in_float, own_qparam
 from ..weights import WeightQParam
 
 CAUSES = (
@@ -40,13 +40,6 @@ CAUSE_NAMES = {
 }
 
 Tensor = torch.Tensor
-
-
-def float_result(stage: Stage, xs: Sequence[Any]) -> Any:
-    """The stage's captured float steps on `xs`; the QInput of a float value gives it back."""
-    for step in stage.steps:  # only the first one may take several
-        xs = [step.module(*xs)]
-    return xs[0]
 
 
 def own_range(stage: Stage) -> QParam | None:
@@ -79,7 +72,7 @@ def chain(stage: Stage, reals: Sequence[Any], result: Tensor) -> Iterator[tuple[
         for cause, y in _weighted(layer, reals[0]):
             yield cause, y
     else:
-        y = float_result(stage, reals)
+        y = in_float(stage, reals)
         yield "inherited", y
     q = own_range(stage)
     if q is not None:
@@ -94,11 +87,11 @@ def alone(stage: Stage, xs: Sequence[Any]) -> Any:
     if isinstance(layer, QConcat) and layer.requantized:
         parts = zip(xs, layer.q_ins, strict=True)
         xs = [x if q.same_as(layer.q_out) else layer.q_out.fake_quantize(x) for x, q in parts]
-        return float_result(stage, xs)
+        return in_float(stage, xs)
     if isinstance(layer, QWeighted):
         *_, (_, y) = _weighted(layer, xs[0])
     else:
-        y = float_result(stage, xs)
+        y = in_float(stage, xs)
     q = own_range(stage)
     return y if q is None else q.fake_quantize(y)
 

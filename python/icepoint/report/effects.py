@@ -9,7 +9,8 @@ import torch
 
 from ..plans import Plan
 from ..progress import progress_bar
-from .causes import alone, float_result, own_range
+from ..stages import in_float
+from .causes import alone, own_range
 from .outputs import Outputs
 from .sums import LayerSums
 
@@ -40,7 +41,7 @@ def effects(
             for later in plan.stages[i + 1 :]:
                 if any(v in changed for v in later.inputs):
                     xs = [changed.get(v, floats[v]) for v in later.inputs]
-                    changed[later.output] = float_result(later, xs)
+                    changed[later.output] = in_float(later, xs)
             outputs = Outputs()
             outputs.add(expected, [changed.get(v, floats[v]) for v in plan.captured.outputs])
             found.append(outputs)
@@ -57,5 +58,5 @@ def _affordable(layers: Sequence[LayerSums], macs: Sequence[int]) -> int:
 def _float_values(plan: Plan, images: Sequence[torch.Tensor]) -> dict[int, Any]:
     floats: dict[int, Any] = {**dict(enumerate(images)), **plan.captured.sizes.values(images)}
     for stage in plan.stages:
-        floats[stage.output] = float_result(stage, [floats[v] for v in stage.inputs])
+        floats[stage.output] = in_float(stage, [floats[v] for v in stage.inputs])
     return floats

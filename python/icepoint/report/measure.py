@@ -12,8 +12,7 @@ from torch import nn
 from ..modules import QConvBNReLU
 from ..plans import Plan
 from ..progress import progress_bar
-from ..stages import Stage, real
-from .causes import float_result
+from ..stages import Stage, in_float, real
 from .outputs import Outputs
 from .sums import LayerSums
 
@@ -66,7 +65,7 @@ class SideBySide:
         floats, values = self._floats, self._values
         for stage in self._plan.stages:
             xs, given = [floats[v] for v in stage.inputs], [values[v] for v in stage.inputs]
-            floats[stage.output] = float_result(stage, xs)
+            floats[stage.output] = in_float(stage, xs)
             values[stage.output] = stage.run(given)
             yield Visit(xs, floats[stage.output], [real(*v) for v in given], real(*values[stage.output]))
             for value in stage.frees:

@@ -61,8 +61,13 @@ class Outputs:
         }
 
     def __str__(self) -> str:
-        found = f"{decibels(self.sqnr_db)} of SQNR"
+        found = sqnr_text(self.sqnr_db)
         return f"{found}, {self.changed} of {self.answers:,} answers changed" if self.answers else found
+
+
+def sqnr_text(value: float | None) -> str:
+    """ "12.3 dB of SQNR", or "no error"."""
+    return decibels(value) + ("" if value is None else " of SQNR")
 
 
 def decibels(value: float | None) -> str:

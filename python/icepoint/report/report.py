@@ -68,7 +68,7 @@ class Report:
         ]
         if any(row.requantized for row in self.rows):
             found[0] += f"; {_REQUANTIZED}"
-        found.append(f"The outputs keep {self.outputs}")
+        found.append(f"Outputs: {self.outputs}")
         heavy = sorted((r for r in self.rows if r.output_share), key=lambda r: -r.output_share)[:3]
         if heavy:
             told = ", ".join(f"{row.layer} ({percent(row.output_share)})" for row in heavy)

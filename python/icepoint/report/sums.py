@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ..accuracy.judge import decibels
 from ..qparams import QParam
 from ..stages import Stage
 from .causes import CAUSES, alone, chain, channel_axis, own_range
@@ -19,9 +20,8 @@ _BEYOND = 256  # bins of a histogram below the first and above the last code
 
 def sqnr_db(signal: float, noise: float) -> float | None:
     """10 log10(signal / noise) of two energies; None without noise, -inf for noise without signal."""
-    if noise == 0.0:
-        return None
-    return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf
+    found = decibels(signal, noise)
+    return None if found == math.inf else found
 
 
 class LayerSums:
