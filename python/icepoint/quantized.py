@@ -250,7 +250,7 @@ class QuantizedModel(nn.Module):
 
         On up to 32 calibration images, or on the first 128 of `data`, of any form that `quantize` takes: what
         calibration did not cover shows there. `remedies`: where outputs suffer, other options of `quantize`
-        are tried for about five seconds, or for so many; False tries none. docs/report.md has the formulas.
+        are tried for about ten seconds, or for so many; False tries none. docs/report.md has the formulas.
 
         >>> from icepoint import quantize
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ..report.gains import SECONDS
 from .arguments import Arguments, Commands, seconds
 from .quantize import add_model, quantized_of
 
@@ -17,7 +18,7 @@ def add_to(add: Commands) -> None:
     add_model(command)
     command.add_argument("--on", metavar="DATA", help="measure on these data, in place of the first "
                          "images of --data: what calibration did not cover shows there")  # fmt: skip
-    command.add_argument("--seconds", type=seconds, default=5.0, metavar="S",
+    command.add_argument("--seconds", type=seconds, default=SECONDS, metavar="S",
                          help="for trying remedies; default: %(default)s")  # fmt: skip
     command.add_argument("--no-remedies", action="store_true", help="try none")
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots too")

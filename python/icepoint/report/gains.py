@@ -4,84 +4,102 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..accuracy.judge import float_outputs, integer_outputs
+from ..options import Options
 from ..progress import progress_bar
-from .measure import IMAGES_AT_ONCE, SideBySide
 from .outputs import Outputs
 from .verdict import Gain, Verdict
 
 if TYPE_CHECKING:
     from ..quantized import QuantizedModel
 
-SECONDS = 5.0  # for all remedies together, unless the caller has more patience
+SECONDS = 10.0  # for all remedies together, unless the caller has more patience
 
-#: How much longer a change takes than one pass over the held images; what learns passes often.
-_PASSES = {"fast": 3.0, "accurate": 15.0, "max": 150.0}
-
-
-def outputs_of(q: QuantizedModel, sample: Sequence[torch.Tensor]) -> Outputs:
-    """The outputs of `q` against those of its float network."""
-    found = Outputs()
-    plan = q._plans.of(sample)
-    with torch.no_grad():
-        for part in zip(*(x.split(IMAGES_AT_ONCE) for x in sample), strict=True):
-            walk = SideBySide(plan, part)
-            for _ in walk.visits():
-                pass
-            found.add(*walk.outputs())
-    return found
+#: What making a model takes, by its recipe, in units of what the report's own measuring takes an image.
+_COST = {"fast": 0.2, "accurate": 1.2, "max": 30.0}
+_OPTIONS = {"recipe", "calibrate", *(option.name for option in fields(Options))}
 
 
-def with_gains(
-    verdicts: Sequence[Verdict],
-    q: QuantizedModel,
-    sample: Sequence[torch.Tensor],
-    before: Outputs,
-    pass_seconds: float,
-    seconds: float = SECONDS,
-) -> tuple[list[Verdict], list[str]]:
-    """The verdicts with what their remedies gain, and the names of those that there was no time for.
+class Remedies:
+    """Tries changes of a model's options on `sample`, as long as there is time.
 
-    Each change is tried once, in the verdicts' order, as long as `seconds` are left for what it will take,
-    by `pass_seconds`, which one pass over the sample took.
+    `measuring_seconds`: what the report took on the sample, which tells how long a change will.
     """
-    wanted: dict[str, dict[str, Any]] = {}
-    for verdict in verdicts:
-        wanted |= {name: change for name, change in verdict.tries.items() if name not in wanted}
-    gains: dict[str, Gain] = {}
-    late: list[str] = []
-    start = time.monotonic()
-    with progress_bar("trying remedies", len(wanted)) as advance:
-        for name, change in wanted.items():
-            passes = _PASSES[str(change.get("recipe", "accurate"))]
-            if time.monotonic() - start + passes * pass_seconds > seconds:
-                late.append(name)
-            elif (changed := _changed(q, change, sample)) is not None:
-                after = outputs_of(changed, sample)
-                gains[name] = Gain(
-                    name, before.sqnr_db, after.sqnr_db, before.changed, after.changed, after.answers
-                )
-            advance(1, name)
-    return [_measured(verdict, gains) for verdict in verdicts], late
 
+    def __init__(
+        self,
+        q: QuantizedModel,
+        sample: Sequence[torch.Tensor],
+        before: Outputs,
+        measuring_seconds: float,
+        seconds: float = SECONDS,
+    ):
+        self._q, self._sample, self._before, self._left = q, sample, before, seconds
+        held = len(q._evidence.images[0]) if q._evidence else 0
+        self._unit = measuring_seconds * held / len(sample[0])
+        #: Names of what there was no time for.
+        self.late: list[str] = []
 
-def _changed(
-    q: QuantizedModel, change: dict[str, Any], sample: Sequence[torch.Tensor]
-) -> QuantizedModel | None:
-    """The model with the change; None where it cannot have it, such as a file of fewer bits."""
-    try:
-        if "calibrate" in change:
-            wider = copy.deepcopy(q)
-            wider.calibrate([tuple(sample) if len(sample) > 1 else sample[0]])
+    def measure(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The verdicts with what their remedies gain; each change is tried once, in the verdicts' order."""
+        wanted: dict[str, dict[str, Any]] = {}
+        for verdict in verdicts:
+            wanted |= {n: c for n, c in verdict.tries.items() if n not in wanted and self._is_change(c)}
+        if self._q._evidence is None or not wanted:  # a copy from a pickle
+            return list(verdicts)
+        plan = self._q._plans.of(self._sample)
+        expected = float_outputs(plan, self._sample)
+        gains: dict[str, Gain] = {}
+        with progress_bar("trying remedies", len(wanted)) as advance:
+            for name, change in wanted.items():
+                start = time.monotonic()
+                if self._cost(change) > self._left:
+                    self.late.append(name)
+                elif (changed := self._changed(change)) is not None:
+                    gains[name] = self._gain(name, expected, changed)
+                self._left -= time.monotonic() - start
+                advance(1, name)
+        return [_measured(verdict, gains) for verdict in verdicts]
+
+    def _is_change(self, change: dict[str, Any]) -> bool:
+        """Whether quantize knows it, and the model is not made so already."""
+        q = self._q
+        return set(change) <= _OPTIONS and not (q._method and change.get("recipe") == q._method.name)
+
+    def _cost(self, change: dict[str, Any]) -> float:
+        name = change.get("recipe") or (self._q._method.name if self._q._method else "fast")
+        return self._unit * _COST.get(name, _COST["accurate"])
+
+    def _changed(self, change: dict[str, Any]) -> QuantizedModel | None:
+        """The model with the change; None where quantize refuses it for this network."""
+        try:
+            if "calibrate" not in change:
+                return self._q.again(**self._whole(change))
+            wider = copy.deepcopy(self._q)
+            wider.calibrate([tuple(self._sample)])
             return wider
-        return q.again(**change)
-    except ValueError:
-        return None
+        except ValueError:
+            return None
+
+    def _whole(self, change: dict[str, Any]) -> dict[str, Any]:
+        """The change as quantize takes it: bits of one layer beside those that the others have."""
+        found = dict(change)
+        for name in {"weight_bits", "activation_bits"} & set(change):
+            given = getattr(self._q._evidence.options, name)
+            others = given if isinstance(given, Mapping) else {} if given is None else {"*": given}
+            found[name] = {**others, **change[name]}
+        return found
+
+    def _gain(self, name: str, expected: list[torch.Tensor], changed: QuantizedModel) -> Gain:
+        after, before = Outputs(), self._before
+        after.add(expected, integer_outputs(changed._plans.of(self._sample), self._sample))
+        return Gain(name, before.sqnr_db, after.sqnr_db, before.changed, after.changed, after.answers)
 
 
 def _measured(verdict: Verdict, gains: dict[str, Gain]) -> Verdict:

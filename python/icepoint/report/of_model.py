@@ -11,7 +11,7 @@ import torch
 
 from ..calibration_data import Batches
 from ..distributed import alone
-from .gains import SECONDS, with_gains
+from .gains import SECONDS, Remedies
 from .make import make_report
 from .report import Report
 
@@ -31,12 +31,12 @@ def _report_of(q: QuantizedModel, data: Any, remedies: bool | float) -> Report:
     sample = q._sample if data is None else _sample_of(q, data)
     start = time.monotonic()
     report = make_report(q._plans.of(sample), sample, q.recipe, data is not None)
+    report = replace(report, trials=[str(trial) for trial in q.trials])
     seconds = SECONDS if remedies is True else float(remedies)
-    if not hasattr(q, "again") or seconds <= 0 or (report.outputs.is_near and not report.problems):
+    if seconds <= 0 or (report.outputs.is_near and not report.problems):
         return report
-    took = time.monotonic() - start
-    verdicts, late = with_gains(report.verdicts, q, sample, report.outputs, took, seconds)
-    return replace(report, verdicts=verdicts, untried=late)
+    tried = Remedies(q, sample, report.outputs, time.monotonic() - start, seconds)
+    return replace(report, verdicts=tried.measure(report.verdicts), untried=tried.late)
 
 
 def _sample_of(q: QuantizedModel, data: Any) -> tuple[torch.Tensor, ...]:

@@ -44,6 +44,7 @@ class Report:
     outputs: Outputs = field(default_factory=Outputs)
     verdicts: list[Verdict] = field(default_factory=list)
     untried: list[str] = field(default_factory=list)
+    trials: list[str] = field(default_factory=list)
     data: str = "calibration images"
     sketches: list[Sketch] = field(default_factory=list)
     thumbnails: dict[int, str] = field(default_factory=dict)
@@ -69,6 +70,8 @@ class Report:
         if any(row.requantized for row in self.rows):
             found[0] += f"; {_REQUANTIZED}"
         found.append(f"Outputs: {self.outputs}")
+        if self.trials:
+            found.append(f"What the recipe did, on the calibration images: {'; '.join(self.trials)}")
         heavy = sorted((r for r in self.rows if r.output_share), key=lambda r: -r.output_share)[:3]
         if heavy:
             told = ", ".join(f"{row.layer} ({percent(row.output_share)})" for row in heavy)
@@ -87,8 +90,8 @@ class Report:
         return [f"{sentence}." for sentence in found]
 
     def to_dict(self) -> dict[str, Any]:
-        """layers, not_integer, integer_macs_percent, images, data, outputs, verdicts, untried, summary,
-        histograms, as plain values for JSON."""
+        """layers, not_integer, integer_macs_percent, images, data, outputs, verdicts, untried, trials,
+        summary, histograms, as plain values for JSON."""
         return {
             "layers": [asdict(row) for row in self.rows],
             "not_integer": [asdict(item) for item in self.missing],
@@ -101,6 +104,7 @@ class Report:
                 for verdict in self.verdicts
             ],
             "untried": self.untried,
+            "trials": self.trials,
             "summary": self.summary(),
             "histograms": [asdict(sketch) for sketch in self.sketches],
         } | ({} if self.onnx is None else {"onnx": self.onnx.to_dict()})

@@ -11,6 +11,7 @@ PROBLEM, COST, NOTE = "problem", "cost", "note"
 NOTES = "Notes"  # the heading of the last kind
 
 _HELPS_DB = 0.5  # what a remedy must gain to be named
+_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Verdict:
     def __str__(self) -> str:
         helped = [gain for gain in self.gains if gain.db >= _HELPS_DB]
         if helped:
-            told = f"Measured: {helped[0]}."
+            told = f"Measured: {'; '.join(map(str, helped[:_TOLD]))}."
         elif self.gains:
             told = f"Tried without gain: {', '.join(gain.change for gain in self.gains)}."
         else:
