@@ -69,10 +69,10 @@ def along(rows: Sequence[Row]) -> str:
 
 
 def causes(rows: Sequence[Row]) -> str:
-    """A bar for each layer with an error, split by cause."""
+    """A bar for each layer that adds to the error, split by cause."""
     bars = []
     for number, row in enumerate(rows, 1):
-        if not row.causes:
+        if row.main_cause is None:  # it only passes on
             continue
         pieces = "".join(
             f'<i style="width:{100 * row.causes[c].share:.2f}%;background:{COLOURS[c]}" '

@@ -21,7 +21,7 @@ from .sketches import Sketch
 from .tables import RIGHT, TITLES, cells_of
 from .verdict import COST, NOTE, NOTES, PROBLEM, Verdict
 
-_WIDTH = 150  # of the table: a pipe has none
+_WIDTH = 164  # of the table: a pipe has none
 _REQUANTIZED = (
     "a concatenation requantizes an input where one range for all would take more than a bit from "
     "another reader of the same value"
@@ -76,6 +76,9 @@ class Report:
         if heavy:
             told = ", ".join(f"{row.layer} ({percent(row.output_share)})" for row in heavy)
             found.append(f"Most of their error comes from {told}")
+        late = sum(row.codes_used is not None and row.output_share is None for row in self.rows)
+        if late:
+            found.append(f"{late} layers with little error of their own were not tried alone")
         if self.outputs.is_near and not self.problems:
             found.append("The outputs are near to float: nothing has to be done")
         count = len(self.problems)

@@ -35,7 +35,8 @@ class Row:
     `requantized`: of a concatenation, how many inputs have a scale of their own and do not only move.
     `alone_db`: the same with exact inputs, this layer alone in integers; `output_db`: of the network's
     outputs with this layer alone in integers, None where it makes no error of its own; `output_share`: its
-    part of the outputs' error, 0..1, as if the layers' errors added up. `causes`: what the error is made of.
+    part of the outputs' error, 0..1, as if the layers' errors added up, None where it was not measured.
+    `causes`: what the error is made of.
     `saturated`: share of the results, 0..1, that lay beyond the first or last code; `codes_used`: share of
     the codes that occurred; both None where the layer keeps its input's codes.
     """
@@ -87,7 +88,7 @@ def _row(sums: LayerSums, effect: Outputs | None, total: float) -> Row:
         macs=macs_of(sums),
         sqnr_db=sums.sqnr_db,
         requantized=layer.requantized if isinstance(layer, QConcat) else 0,
-        alone_db=sqnr_db(signal, float(sums.alone.sum())),
+        alone_db=sums.alone_db,
         output_db=effect.sqnr_db if effect else None,
         output_share=effect.noise / total if effect and total else None,
         causes=_shares(sums, signal),

@@ -23,9 +23,10 @@ _SIDE = 96  # pixels of a thumbnail
 
 @dataclass(frozen=True)
 class Sketch:
-    """One layer: real values of the bins, counts in float and behind the integers, the images that lose most.
+    """One layer's histogram in float and behind the integers, and the images that lose most.
 
-    `low`, `high`: what the codes reach. `images`: (number in the sample, SQNR in dB), the worst first.
+    `values`: the least real value of each bin, of the last the greatest. `low`, `high`: what the codes reach.
+    `images`: (number in the sample, SQNR in dB), the worst first.
     """
 
     layer: str
@@ -55,7 +56,7 @@ def _sketch(sums: LayerSums) -> Sketch | None:
     order = sorted(range(len(lost)), key=lambda i: float("inf") if lost[i] is None else lost[i])
     return Sketch(
         sums.stage.name,
-        [group[len(group) // 2][0] for group in groups],
+        [*(group[0][0] for group in groups[:-1]), groups[-1][-1][0]],
         [sum(bar[1] for bar in group) for group in groups],
         [sum(bar[2] for bar in group) for group in groups],
         *ends_of(sums.stage.layer.q_result),

@@ -124,6 +124,10 @@ class LayerSums:
         return sqnr_db(float(self.signal.sum()), float(self.noise.sum()))
 
     @property
+    def alone_db(self) -> float | None:
+        return sqnr_db(float(self.signal.sum()), float(self.alone.sum()))
+
+    @property
     def saturated_share(self) -> float:
         return self.saturated / self.count if self.count else 0.0
 
