@@ -150,7 +150,7 @@ def test_dead_channels(kind, kill, layer, reason, channel, digits):
         kill(net)
     report = quantized(net, digits, digits).measure(remedies=False)
     (verdict,) = [v for v in report.verdicts if v.cause == "dead_channels"]
-    assert verdict.layer == layer and f"channel {channel} (" in verdict.says
+    assert verdict.layer == layer and f"dead: channel {channel} (" in verdict.says
     row = next(row for row in report.rows if row.layer == layer)
     assert row.channels.dead == {reason: [channel]}
 

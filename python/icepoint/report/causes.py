@@ -82,39 +82,63 @@ def chain(stage: Stage, reals: Sequence[Any], result: Tensor) -> Iterator[tuple[
 
 
 def alone(stage: Stage, xs: Sequence[Any]) -> Any:
-    """The stage's result on exact float inputs, with its own weights, bias and result in integers."""
+    """The stage's result on exact float inputs, with its own weights, bias and result in integers.
+
+    Where the layer's tuning corrects the bias, the mean of the weights' error in each channel is taken away
+    over these very inputs: the tuning's own correction is for inputs that have errors already.
+    """
     layer = stage.layer
     if isinstance(layer, QConcat) and layer.requantized:
         parts = zip(xs, layer.q_ins, strict=True)
         xs = [x if q.same_as(layer.q_out) else layer.q_out.fake_quantize(x) for x, q in parts]
         return in_float(stage, xs)
-    if isinstance(layer, QWeighted):
-        *_, (_, y) = _weighted(layer, xs[0])
-    else:
-        y = in_float(stage, xs)
+    y = _weighted_alone(layer, xs[0]) if isinstance(layer, QWeighted) else in_float(stage, xs)
     q = own_range(stage)
     return y if q is None else q.fake_quantize(y)
 
 
+def _weighted_alone(layer: QWeighted, x: Tensor) -> Tensor:
+    weight, bias = layer.float_weights()
+    y = _computed(layer, x, _rounded_weight(layer), bias)
+    if layer.tuning.bias is not None:
+        error = y - _computed(layer, x, weight, bias)
+        axis = channel_axis(layer, y)
+        y = y - error.mean([i for i in range(y.dim()) if i != axis], keepdim=True)
+    rounding = _bias_rounding(layer, y)
+    return activated(y if rounding is None else y + rounding, layer.activation)
+
+
 def _weighted(layer: QWeighted, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-    (weight, bias), (tuned, tuned_bias) = layer.float_weights(), layer.tuned_weights()
-    q = layer.q_weight
-
-    def result(weight: Tensor, bias: Tensor | None) -> Tensor:
-        return layer.compute(x, weight.detach(), None if bias is None else bias.detach().float())
-
-    y = result(weight, bias)
-    yield "inherited", activated(y, layer.activation)
-    clipped = _clipped(weight.detach(), q)
+    weight, bias = layer.float_weights()
+    yield "inherited", activated(_computed(layer, x, weight, bias), layer.activation)
+    clipped = _clipped(weight.detach(), layer.q_weight)
     if clipped is not None:
-        yield "weight_clipping", activated(result(clipped, bias), layer.activation)
-    y = result(q.dequantize_tensor(q.codes(tuned)), tuned_bias)
+        yield "weight_clipping", activated(_computed(layer, x, clipped, bias), layer.activation)
+    y = _computed(layer, x, _rounded_weight(layer), layer.tuned_weights()[1])
     yield "weight_rounding", activated(y, layer.activation)
-    if tuned_bias is not None:
-        steps = layer.q_in.scale * q.scales.double()
-        rounding = layer.integers["bias"].double() * steps - tuned_bias.detach().double()
-        y = y + _along_channels(rounding.float(), layer, y)
-        yield "bias_rounding", activated(y, layer.activation)
+    rounding = _bias_rounding(layer, y)
+    if rounding is not None:
+        yield "bias_rounding", activated(y + rounding, layer.activation)
+
+
+def _computed(layer: QWeighted, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return layer.compute(x, weight.detach(), None if bias is None else bias.detach().float())
+
+
+def _rounded_weight(layer: QWeighted) -> Tensor:
+    """What the weight's codes stand for."""
+    q = layer.q_weight
+    return q.dequantize_tensor(q.codes(layer.tuned_weights()[0]))
+
+
+def _bias_rounding(layer: QWeighted, y: Tensor) -> Tensor | None:
+    """What rounding the bias to steps of its scale adds to a result y (n, ...); None without a bias."""
+    bias = layer.tuned_weights()[1]
+    if bias is None:
+        return None
+    steps = layer.q_in.scale * layer.q_weight.scales.double()
+    error = (layer.integers["bias"].double() * steps - bias.detach().double()).float()
+    return error.view([-1 if i == channel_axis(layer, y) else 1 for i in range(y.dim())])
 
 
 def _clipped(weight: Tensor, q: WeightQParam) -> Tensor | None:
@@ -126,10 +150,6 @@ def _clipped(weight: Tensor, q: WeightQParam) -> Tensor | None:
     if bool(((weight >= low) & (weight <= high)).all()):
         return None
     return torch.maximum(torch.minimum(weight, high), low)
-
-
-def _along_channels(values: Tensor, layer: QWeighted, y: Tensor) -> Tensor:
-    return values.view([-1 if i == channel_axis(layer, y) else 1 for i in range(y.dim())])
 
 
 def channel_axis(layer: Any, y: Tensor) -> int:

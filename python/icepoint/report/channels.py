@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
+from ..capture import Captured
 from ..modules.weighted import QWeighted
 from .sums import LayerSums, sqnr_db
 
@@ -50,8 +51,8 @@ class Channels:
     dead: dict[str, list[int]] = field(default_factory=dict)
 
 
-def channels_of(sums: LayerSums) -> Channels | None:
-    """The facts, None for a layer whose result has no channels."""
+def channels_of(sums: LayerSums, batchnorm: nn.BatchNorm2d | None = None) -> Channels | None:
+    """The facts, None for a layer whose result has no channels; `batchnorm` stands behind it originally."""
     count = len(sums.least)
     if not sums.shape or not count:
         return None
@@ -64,7 +65,7 @@ def channels_of(sums: LayerSums) -> Channels | None:
     loudest = _loudest(sums.alone) if len(sums.alone) == count else None
     if not isinstance(layer, QWeighted):
         return Channels(count, None, activations, loudest)
-    return Channels(count, _weight_outliers(layer), activations, loudest, _dead(sums, layer))
+    return Channels(count, _weight_outliers(layer), activations, loudest, _dead(sums, layer, batchnorm))
 
 
 def _loudest(noise: Tensor) -> Loudest | None:
@@ -100,18 +101,22 @@ def _outliers(ranges: Tensor, signal: Tensor, noise: Tensor) -> Outliers | None:
     return Outliers(found[:_LISTED], len(found), float(ranges.max()) / median, middle)
 
 
-def _dead(sums: LayerSums, layer: QWeighted) -> dict[str, list[int]]:
+def batchnorms_of(original: Captured) -> dict[str, nn.BatchNorm2d]:
+    """The BatchNorms that read a step's result, by the step's name."""
+    makers = {step.output: step.name for step in original.steps}
+    norms = (s for s in original.steps if isinstance(s.module, (nn.BatchNorm1d, nn.BatchNorm2d)))
+    return {makers[s.inputs[0]]: s.module for s in norms if s.inputs[0] in makers}
+
+
+def _dead(sums: LayerSums, layer: QWeighted, batchnorm: nn.BatchNorm2d | None) -> dict[str, list[int]]:
     """Channels by why they are dead; a channel is told once, by the first reason that holds."""
     weight = layer.float_weights()[0].detach()
     reasons: list[tuple[str, Tensor]] = []
-    bare = layer.bare_weights()[0].detach()
-    if len(bare) == len(weight):
-        reasons.append(("weights", (bare.flatten(1) == 0).all(1)))
-    for m in layer._maps():
-        if isinstance(m, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            if m.weight is not None:
-                reasons.append(("gamma", m.weight.detach() == 0))
-            reasons.append(("variance", m.running_var <= _TINY_VARIANCE))
+    if batchnorm is not None and len(batchnorm.running_var) == len(weight):
+        if batchnorm.weight is not None:
+            reasons.append(("gamma", batchnorm.weight.detach() == 0))
+        reasons.append(("variance", batchnorm.running_var <= _TINY_VARIANCE))
+    reasons.append(("weights", (weight.flatten(1) == 0).all(1)))
     never = (sums.greatest <= 0) & (sums.least >= 0)
     if layer.activation is not None and len(never) == len(weight):
         reasons.append(("never_active", never))
@@ -125,14 +130,13 @@ def _dead(sums: LayerSums, layer: QWeighted) -> dict[str, list[int]]:
     return found
 
 
-def numbered(channels: Sequence[int], limit: int = 6) -> str:
-    """ "3", "3, 4 and 7", "3, 4, 5, 6, 7, 8 and 12 more".
+def named(channels: Sequence[int], limit: int = 6) -> str:
+    """For people; of many the first ones.
 
-    >>> numbered([3, 4, 7])
-    '3, 4 and 7'
+    >>> named([3]), named([3, 4, 7])
+    ('channel 3', 'channels 3, 4 and 7')
     """
     shown = [str(c) for c in channels[:limit]]
     rest = len(channels) - len(shown)
-    if rest:
-        return f"{', '.join(shown)} and {rest} more"
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    last = f"{rest} more" if rest else shown.pop()
+    return f"channels {', '.join(shown)} and {last}" if shown else f"channel {last}"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..accuracy.judge import float_outputs, integer_outputs
-from ..options import Options
 from ..progress import progress_bar
 from .outputs import Outputs
 from .verdict import Gain, Verdict
@@ -23,7 +22,6 @@ SECONDS = 10.0  # for all remedies together, unless the caller has more patience
 
 #: What making a model takes, by its recipe, in units of what the report's own measuring takes an image.
 _COST = {"fast": 0.2, "accurate": 1.2, "max": 30.0}
-_OPTIONS = {"recipe", "calibrate", *(option.name for option in fields(Options))}
 
 
 class Remedies:
@@ -68,9 +66,12 @@ class Remedies:
         return [_measured(verdict, gains) for verdict in verdicts]
 
     def _is_change(self, change: dict[str, Any]) -> bool:
-        """Whether quantize knows it, and the model is not made so already."""
+        """Whether the model is not made so already."""
         q = self._q
-        return set(change) <= _OPTIONS and not (q._method and change.get("recipe") == q._method.name)
+        if q._method is None or q._evidence is None or "calibrate" in change:
+            return True
+        now = vars(q._evidence.options) | {"recipe": q._method.name}
+        return any(now[name] != value for name, value in change.items())
 
     def _cost(self, change: dict[str, Any]) -> float:
         name = change.get("recipe") or (self._q._method.name if self._q._method else "fast")
@@ -90,7 +91,9 @@ class Remedies:
     def _whole(self, change: dict[str, Any]) -> dict[str, Any]:
         """The change as quantize takes it: bits of one layer beside those that the others have."""
         found = dict(change)
-        for name in {"weight_bits", "activation_bits"} & set(change):
+        for name in ("weight_bits", "activation_bits"):
+            if change.get(name) is None:
+                continue
             given = getattr(self._q._evidence.options, name)
             others = given if isinstance(given, Mapping) else {} if given is None else {"*": given}
             found[name] = {**others, **change[name]}

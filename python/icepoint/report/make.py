@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from ..capture import Captured
 from ..plans import Plan
 from ..recipe import Recipe
 from .effects import effects
@@ -20,16 +21,23 @@ from .verdicts import verdicts_of
 
 
 def make_report(
-    plan: Plan, sample: Sequence[torch.Tensor], recipe: Recipe | None = None, own_data: bool = False
+    plan: Plan,
+    sample: Sequence[torch.Tensor],
+    recipe: Recipe | None = None,
+    own_data: bool = False,
+    original: Captured | None = None,
 ) -> Report:
     """Runs the float steps and the integers side by side on `sample` and says where they part, and why.
 
     `recipe` is the input recipe, where there is one. `own_data`: the sample was given to report, and is not
-    of the calibration images.
+    of the calibration images. `original`: the graph before methods changed it, for these inputs' size.
     """
+    original = original or plan.captured
     layers, outputs = measured(plan, sample)
-    rows = rows_of(layers, effects(plan, sample, layers, [macs_of(sums) for sums in layers]))
-    verdicts = verdicts_of(rows, layers, find_mismatch(layers, sample, recipe), own_data)
+    found = effects(plan, sample, layers, [macs_of(sums) for sums in layers])
+    rows = rows_of(layers, found, original)
+    mismatch = find_mismatch(original, layers, sample, recipe)
+    verdicts = verdicts_of(rows, layers, mismatch, own_data, outputs.is_near)
     if outputs.is_near and not any(verdict.severity == PROBLEM for verdict in verdicts):
         verdicts = [replace(verdict, remedy="", tries={}) if verdict.severity == COST else verdict
                     for verdict in verdicts]  # fmt: skip

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
-from ..modules import QConvBNReLU
 from ..plans import Plan
 from ..progress import progress_bar
-from ..stages import Stage, in_float, real
+from ..stages import in_float, real
 from .outputs import Outputs
 from .sums import LayerSums
 
 IMAGES_AT_ONCE = 8  # of the sample: a layer of VGG16 has 12 MB of floats an image
-_NORMS_COMPARED = 3  # BatchNorms whose statistics tell whether the images are like those in training
 
 
 @dataclass(frozen=True)
@@ -33,23 +30,15 @@ class Visit:
 def measured(plan: Plan, sample: Sequence[torch.Tensor]) -> tuple[list[LayerSums], Outputs]:
     """Sums for each stage, and the outputs of float and integers compared, over the whole sample."""
     found, outputs = [LayerSums(stage) for stage in plan.stages], Outputs()
-    observed = [s.stage for s in found if _batchnorm(s.stage) is not None][:_NORMS_COMPARED]
     parts = list(zip(*(x.split(IMAGES_AT_ONCE) for x in sample), strict=True))
     with torch.no_grad(), progress_bar("measuring layers", len(parts) * len(found)) as advance:
         for part in parts:
             walk = SideBySide(plan, part)
             for sums, visit in zip(found, walk.visits(), strict=True):
                 sums.add(visit.xs, visit.y, visit.reals, visit.result)
-                if sums.stage in observed:
-                    sums.add_moments(sums.stage.steps[0].module(*visit.xs))
                 advance(1, sums.stage.name)
             outputs.add(*walk.outputs())
     return found, outputs
-
-
-def _batchnorm(stage: Stage) -> nn.Module | None:
-    """The BatchNorm right behind a stage's convolution, whose input can be seen."""
-    return stage.layer.bn_module if isinstance(stage.layer, QConvBNReLU) else None
 
 
 class SideBySide:

@@ -30,7 +30,9 @@ def report_of(q: QuantizedModel, data: Any = None, remedies: bool | float = True
 def _report_of(q: QuantizedModel, data: Any, remedies: bool | float) -> Report:
     sample = _own_sample(q) if data is None else _sample_of(q, data)
     start = time.monotonic()
-    report = make_report(q._plans.of(sample), sample, q.recipe, data is not None)
+    plan = q._plans.of(sample)
+    original = q._evidence.original if q._evidence and plan is q._plans.first else None
+    report = make_report(plan, sample, q.recipe, data is not None, original)
     report = replace(report, trials=[str(trial) for trial in q.trials])
     seconds = SECONDS if remedies is True else float(remedies)
     if seconds <= 0 or (report.outputs.is_near and not report.problems):

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from ..capture import Reshape
+from ..capture import Captured, Reshape
 from ..modules import QConcat, QFunction, QModule, QReLU
 from ..modules.clamps import activation_name
 from ..modules.weighted import QWeighted
 from ..stages import Stage
 from .causes import CAUSES, OWN
-from .channels import Channels, channels_of
+from .channels import Channels, batchnorms_of, channels_of
 from .outputs import Outputs
 from .sums import LayerSums, sqnr_db
 
@@ -66,13 +66,17 @@ class Row:
         return max(own, key=lambda cause: own[cause]) if own else None
 
 
-def rows_of(layers: Sequence[LayerSums], outputs: Sequence[Outputs | None]) -> list[Row]:
+def rows_of(layers: Sequence[LayerSums], outputs: Sequence[Outputs | None], original: Captured) -> list[Row]:
     """The rows, in the network's order; `outputs` with each layer's error alone, where there is one."""
+    norms = batchnorms_of(original)
     total = sum(found.noise for found in outputs if found is not None)
-    return [_row(sums, found, total) for sums, found in zip(layers, outputs, strict=True)]
+    return [
+        _row(sums, found, total, norms.get(sums.stage.name))
+        for sums, found in zip(layers, outputs, strict=True)
+    ]
 
 
-def _row(sums: LayerSums, effect: Outputs | None, total: float) -> Row:
+def _row(sums: LayerSums, effect: Outputs | None, total: float, norm: nn.BatchNorm2d | None) -> Row:
     stage, layer = sums.stage, sums.stage.layer
     weighted = layer if isinstance(layer, QWeighted) else None
     signal = float(sums.signal.sum())
@@ -94,7 +98,7 @@ def _row(sums: LayerSums, effect: Outputs | None, total: float) -> Row:
         causes=_shares(sums, signal),
         saturated=None if codes_used is None else sums.saturated_share,
         codes_used=codes_used,
-        channels=channels_of(sums),
+        channels=channels_of(sums, norm),
     )
 
 

@@ -42,7 +42,6 @@ class LayerSums:
         self.count = self.saturated = 0
         self.least = self.greatest = torch.zeros(0)  # of the float result, a channel
         self.before = self.after = torch.zeros(0, dtype=torch.int64)  # counts a code; `before` is padded
-        self.moments: tuple[int, Tensor, Tensor] | None = None  # count, sum, sum of squares before BatchNorm
 
     def add(self, xs: Sequence[Any], y: Any, reals: Sequence[Any], result: Any) -> None:
         """Float inputs and result, and what the integers stand for; only float tensors count."""
@@ -94,16 +93,6 @@ class LayerSums:
         known = len(self.before) == size
         self.before = self.before + before if known else before
         self.after = self.after + after if known else after
-
-    def add_moments(self, y: Tensor) -> None:
-        """What BatchNorm gets, (n, channels, ...): to be compared with its running statistics."""
-        rows = self._rows(y).double()
-        count, total, squares = self.moments or (0, 0.0, 0.0)
-        self.moments = (
-            count + rows.shape[0] * rows.shape[2],
-            total + rows.sum((0, 2)),
-            squares + rows.square().sum((0, 2)),
-        )
 
     def histogram(self) -> list[tuple[float, int, int]]:
         """(real value, count before, count after) of each code, and of as many beyond as occurred."""

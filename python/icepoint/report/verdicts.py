@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .causes import ends_of, own_range
-from .channels import OUTLIER, numbered
-from .costs import cost_of
+from .channels import OUTLIER, named
+from .costs import cost_of, network_cost
 from .normalization import Mismatch
 from .outputs import decibels, percent
 from .rows import Row
@@ -15,7 +15,7 @@ from .sums import LayerSums
 from .verdict import NOTE, PROBLEM, Verdict
 
 _MATTERS = 0.10  # part of the outputs' error from which a layer is worth a verdict
-_MOST_COSTS = 5
+_MOST_COSTS = 3
 _CLIP_TIMES, _CLIP_DB = (
     4.0,
     30.0,
@@ -26,21 +26,27 @@ _ACTIVATION_OUTLIER = 20.0  # channels of activations differ more by nature than
 
 
 def verdicts_of(
-    rows: Sequence[Row], layers: Sequence[LayerSums], mismatch: Mismatch | None, own_data: bool
+    rows: Sequence[Row], layers: Sequence[LayerSums], mismatch: Mismatch | None, own_data: bool, near: bool
 ) -> list[Verdict]:
-    """Problems first, then the layers that cost most, then notes. `own_data`: given, not calibration's."""
+    """Problems first, then the layers that cost most, then notes.
+
+    `own_data`: given, not calibration's. `near`: the outputs need no remedy.
+    """
     problems: list[Verdict] = []
     if mismatch is not None:
         problems.append(_of_data(mismatch))
     for row, sums in zip(rows, layers, strict=True):
         problems += _problems(row, sums, own_data)
     blamed = {v.layer for v in problems}
-    heavy = [r for r in rows if (r.output_share or 0.0) >= _MATTERS and r.layer not in blamed]
-    heavy.sort(key=lambda r: -(r.output_share or 0.0))
+    heavy = sorted((r for r in rows if r.output_share), key=lambda r: -(r.output_share or 0.0))
+    costs = [cost_of(r) for r in heavy[:_MOST_COSTS] if r.output_share >= _MATTERS and r.layer not in blamed]
+    if not near and not problems:
+        whole = network_cost(rows)
+        costs = ([whole] if whole else []) + (costs or [cost_of(row) for row in heavy[:_MOST_COSTS]])
     notes = [v for row in rows for v in _dead(row)]
     rank = {row.layer: -(row.output_share or 0.0) for row in rows}
     problems.sort(key=lambda v: (v.cause != "unnormalized_data", rank.get(v.layer, 0.0)))
-    return [*problems, *(cost_of(row) for row in heavy[:_MOST_COSTS]), *notes]
+    return [*problems, *costs, *notes]
 
 
 def _of_data(mismatch: Mismatch) -> Verdict:
@@ -63,7 +69,7 @@ def _problems(row: Row, sums: LayerSums, own_data: bool) -> Iterator[Verdict]:
     if w and row.weights == "per_tensor_affine" and w.ratio >= OUTLIER and _below(w.median_db):
         yield Verdict(
             row.layer, "weight_outliers", PROBLEM,
-            f"weights of channel {numbered(w.channels)} reach {w.ratio:.0f} times as far as the median "
+            f"weights of {named(w.channels)} reach {w.ratio:.0f} times as far as the median "
             f"channel's, and one scale serves all {channels.count}: half of the channels keep "
             f"{decibels(w.median_db)} or less",
             'Give each channel a scale of its own, weights="per_channel"',
@@ -73,7 +79,7 @@ def _problems(row: Row, sums: LayerSums, own_data: bool) -> Iterator[Verdict]:
     if a and a.ratio >= _ACTIVATION_OUTLIER and _below(a.median_db):
         yield Verdict(
             row.layer, "activation_outliers", PROBLEM,
-            f"results of channel {numbered(a.channels)} reach {a.ratio:.0f} times as far as the median "
+            f"results of {named(a.channels)} reach {a.ratio:.0f} times as far as the median "
             f"channel's, and one scale serves all {channels.count}: half of the channels keep "
             f"{decibels(a.median_db)} or less",
             'Let equalization move the range into the weights, recipe="accurate" or "max"',
@@ -134,10 +140,9 @@ def _dead(row: Row) -> Iterator[Verdict]:
     if row.channels is None or not row.channels.dead:
         return
     dead = row.channels.dead
-    several = sum(len(found) for found in dead.values()) > 1
-    which = ", ".join(f"{numbered(found)} ({_DEAD[reason]})" for reason, found in dead.items())
+    which = "; ".join(f"{named(found)} ({_DEAD[reason]})" for reason, found in dead.items())
     yield Verdict(
         row.layer, "dead_channels", NOTE,
-        f"channel{'s' if several else ''} {which} of {row.channels.count} {'are' if several else 'is'} dead",
+        f"dead: {which}, of {row.channels.count}",
         "That costs time and no accuracy: prune, or look why training lost them",
     )  # fmt: skip
