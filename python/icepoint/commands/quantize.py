@@ -10,7 +10,7 @@ from typing import Any
 from ..accuracy import RECIPES, STEPS
 from ..calibration_data import first_image
 from ..coverage import coverage
-from ..distributed import alone, workers
+from ..distributed import workers
 from ..options import Bits
 from ..quantize import quantize
 from ..quantized import QuantizedModel
@@ -95,8 +95,7 @@ def _quantize(args: Arguments) -> int:
     if workers().rank:  # all have made the same integers
         return 0
     out = args.out or Path(args.model.split(":")[1]).with_suffix(".ice")
-    with alone():
-        report = quantized.measure(remedies=False)
+    report = quantized.measure(remedies=False)
     frozen = quantized.freeze()
     frozen.save(out)
     size = len(frozen.file_bytes)
