@@ -23,6 +23,9 @@ void define(torch::stable::detail::StableLibrary& m) {
       "fake_quantize(Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> "
       "Tensor");
   m.def(
+      "fake_quantize_backward(Tensor grad, Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, "
+      "int? axis=None) -> Tensor[]");
+  m.def(
       "requantize(Tensor acc, Tensor multiplier, Tensor shift, int zero_point, int qmin, int qmax, "
       "int? axis=None) -> Tensor");
 
@@ -80,6 +83,7 @@ void implement(torch::stable::detail::StableLibrary& m) {
   m.impl("quantize", TORCH_BOX(&quantize));
   m.impl("dequantize", TORCH_BOX(&dequantize));
   m.impl("fake_quantize", TORCH_BOX(&fake_quantize));
+  m.impl("fake_quantize_backward", TORCH_BOX(&fake_quantize_backward));
   m.impl("requantize", TORCH_BOX(&requantize));
   m.impl("conv2d_int32", TORCH_BOX(&conv2d_int32));
   m.impl("linear_int32", TORCH_BOX(&linear_int32));

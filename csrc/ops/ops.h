@@ -16,6 +16,9 @@ Tensor quantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, 
 Tensor dequantize(const Tensor& q, const Tensor& scale, const Tensor& zero_point, Axis axis);
 Tensor fake_quantize(const Tensor& x, const Tensor& scale, const Tensor& zero_point, int64_t qmin,
                      int64_t qmax, Axis axis);
+/// Gradients of x, shaped as it is, and of scale and zero_point, one for each channel.
+std::vector<Tensor> fake_quantize_backward(const Tensor& grad, const Tensor& x, const Tensor& scale,
+                                           const Tensor& zero_point, int64_t qmin, int64_t qmax, Axis axis);
 Tensor requantize(const Tensor& acc, const Tensor& multiplier, const Tensor& shift, int64_t zero_point,
                   int64_t qmin, int64_t qmax, Axis axis);
 

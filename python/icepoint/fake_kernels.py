@@ -42,6 +42,21 @@ def fake_quantize(x, scale, zero_point, qmin, qmax, axis=None):
     return check.empty(x, x.shape, torch.float32)
 
 
+def fake_quantize_backward(grad, x, scale, zero_point, qmin, qmax, axis=None):
+    check.tensor(grad, [torch.float32], "fake_quantize_backward.grad")
+    check.tensor(x, [torch.float32], "fake_quantize_backward.x")
+    check.require(
+        grad.shape == x.shape,
+        f"fake_quantize_backward.grad: has shape {tuple(grad.shape)}, expected {tuple(x.shape)}",
+    )
+    check.float_range("fake_quantize_backward", qmin, qmax)
+    channels = check.channels(x, axis, "fake_quantize_backward")
+    check.parameter(scale, channels, torch.float32, "fake_quantize_backward.scale")
+    check.parameter(zero_point, channels, torch.int32, "fake_quantize_backward.zero_point")
+    each = x.new_empty((channels,))
+    return [check.empty(x, x.shape, torch.float32), each, torch.empty_like(each)]
+
+
 def requantize(acc, multiplier, shift, zero_point, qmin, qmax, axis=None):
     check.tensor(acc, [torch.int32], "requantize.acc")
     check.codes("requantize", qmin, qmax, zero_point=zero_point)
@@ -195,8 +210,9 @@ def run_codes(inputs, model, key):
 
 
 _KERNELS = (
-    quantize, dequantize, fake_quantize, requantize, *weighted.KERNELS, qmax_pool2d, qavg_pool2d,
-    qadaptive_avg_pool2d, qadd, qmul, qaffine, lookup, qupsample_bilinear2d, qconcat, run, run_codes,
+    quantize, dequantize, fake_quantize, fake_quantize_backward, requantize, *weighted.KERNELS, qmax_pool2d,
+    qavg_pool2d, qadaptive_avg_pool2d, qadd, qmul, qaffine, lookup, qupsample_bilinear2d, qconcat,
+    run, run_codes,
 )  # fmt: skip
 
 

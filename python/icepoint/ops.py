@@ -22,20 +22,9 @@ from . import _C, fake_kernels
 __all__ = ["fake_quantize_backward"]
 
 
-def _along_axis(values: torch.Tensor, rank: int, axis: int | None) -> torch.Tensor:
-    """`values` () or (channels,) shaped so that it broadcasts along `axis` of a tensor of this rank."""
-    if axis is None or values.numel() == 1:
-        return values.reshape(())
-    shape = [1] * rank
-    shape[axis] = values.numel()
-    return values.reshape(shape)
-
-
-def _sum_to(grad: torch.Tensor, like: torch.Tensor, axis: int | None) -> torch.Tensor:
-    """Sums `grad` over every element that one element of `like` served."""
-    if axis is None or like.numel() == 1:
-        return grad.sum().reshape(like.shape)
-    return grad.movedim(axis, 0).flatten(1).sum(1) if grad.dim() > 1 else grad
+def _sum_to(each: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """Gradients, one for each channel, as those of a parameter that may serve them all."""
+    return (each.sum() if like.numel() == 1 else each).reshape(like.shape)
 
 
 def fake_quantize_backward(
@@ -54,26 +43,16 @@ def fake_quantize_backward(
     dscale = rne(v) - v inside and clamp(q) - z outside (LSQ, Esser et al. 2020).
     dzero_point = 0 inside and -scale outside, only where zero_point is float32 (LSQ+, Bhalgat et al. 2020).
     NaN quantizes to the zero point whatever the parameters are, so all its gradients are 0.
+    Sums are in double, and the same for every number of threads.
 
     Shapes: grad, x (...); scale, zero_point () or (1,) or, along `axis`, (channels,). float32.
     """
     learned = zero_point.is_floating_point()
-    s = _along_axis(scale, x.dim(), axis)
-    z = _along_axis(zero_point, x.dim(), axis)
-    if learned:
-        z = z.round().clamp(qmin, qmax)  # as the forward reads it
-    v = x / s
-    rounded = v.round()
-    q = rounded + z
-    inside = (q >= qmin) & (q <= qmax)
-    nothing = torch.zeros_like(grad)
-    dx = torch.where(inside, grad, nothing)
-    slope = torch.where(inside, rounded - v, q.clamp(qmin, qmax) - z)
-    dscale = _sum_to(torch.where(v.isnan(), nothing, grad * slope), scale, axis)
-    if not learned:
-        return dx, dscale, None
-    outside = torch.where(inside | v.isnan(), nothing, -s * grad)
-    return dx, dscale, _sum_to(outside, zero_point, axis)
+    z = (
+        zero_point.round().clamp(qmin, qmax).to(torch.int32) if learned else zero_point
+    )  # as the forward reads it
+    dx, dscale, dzero_point = torch.ops.icepoint.fake_quantize_backward(grad, x, scale, z, qmin, qmax, axis)
+    return dx, _sum_to(dscale, scale), _sum_to(dzero_point, zero_point) if learned else None
 
 
 def _setup_context(ctx, inputs, output) -> None:

@@ -72,6 +72,10 @@ SAMPLES: dict[str, list[tuple]] = {
         (floats(2, 3, 4, 5), float32(0.05), int32(128), 0, 255),
         (floats(2, 3, 4, 5), float32(0.05, 0.1, 0.2), float32(0.0, 1.4, -2.6), -8, 7, 1),
     ],
+    "fake_quantize_backward": [
+        (floats(2, 3, 4, 5, seed=3), floats(2, 3, 4, 5), float32(0.05), int32(128), 0, 255),
+        (floats(2, 3, 4, 5, seed=3), floats(2, 3, 4, 5), float32(0.05, 0.1, 0.2), int32(0, 1, -3), -8, 7, 1),
+    ],
     "requantize": [
         (int32(-1000, -1, 0, 1, 1000).reshape(1, 5), int32(HALF[0]), int32(HALF[1]), *_OUT),
         (int32(*range(-60, 60)).reshape(2, 3, 4, 5), int32(2**30, 2**30 + 1, 7), int32(30, 31, 54), *_OUT, 1),

@@ -94,7 +94,8 @@ IMAGES = [
 @pytest.mark.parametrize(("name", "args"), IMAGES, ids=[name for name, _ in IMAGES])
 def test_channels_last_comes_back_as_channels_last(name, args):
     args = [mapped(channels_last, a) for a in args]
-    assert getattr(op, name)(*args).is_contiguous(memory_format=torch.channels_last)
+    first = tensors_of(getattr(op, name)(*args))[0]
+    assert first.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_every_operator_on_images_was_judged():
@@ -134,10 +135,10 @@ def empty_batch(t):
 def test_an_empty_batch_gives_an_empty_result(name):
     args = list(SAMPLES[name][0])
     want = getattr(op, name)(*args)
-    for i in {"qadd": (0, 3), "qmul": (0, 2)}.get(name, (0,)):
+    for i in {"qadd": (0, 3), "qmul": (0, 2), "fake_quantize_backward": (0, 1)}.get(name, (0,)):
         args[i] = mapped(empty_batch, args[i])
     for got, full in zip(tensors_of(getattr(op, name)(*args)), tensors_of(want), strict=True):
-        assert got.shape == (0, *full.shape[1:]) and got.dtype == full.dtype
+        assert got.shape == (empty_batch(full).shape) and got.dtype == full.dtype
 
 
 def test_numpy_arrays_with_negative_strides():

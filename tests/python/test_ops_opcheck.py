@@ -9,6 +9,7 @@ SCHEMAS = """
 quantize(Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> Tensor
 dequantize(Tensor q, Tensor scale, Tensor zero_point, int? axis=None) -> Tensor
 fake_quantize(Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> Tensor
+fake_quantize_backward(Tensor grad, Tensor x, Tensor scale, Tensor zero_point, int qmin, int qmax, int? axis=None) -> Tensor[]
 requantize(Tensor acc, Tensor multiplier, Tensor shift, int zero_point, int qmin, int qmax, int? axis=None) -> Tensor
 conv2d_int32(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias, int[2] stride, int[4] padding, int[2] dilation, int groups) -> Tensor
 linear_int32(Tensor x, int x_zero_point, Tensor weight, Tensor weight_zero_point, Tensor? bias) -> Tensor
