@@ -21,7 +21,7 @@ from .merged_ranges import merged
 from .mixed import MixedModel
 from .modules import QModule
 from .parts import Part, freeze_parts, frozen_part
-from .plans import Plans
+from .plans import Plan, Plans
 from .qparams import QParam
 from .quantize_inputs import examples_of
 from .recipe import Recipe
@@ -101,7 +101,7 @@ class QuantizedModel(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The float model's arguments and results."""
-        xs = self._captured.takes.leaves((args, kwargs))
+        xs = self.inputs_of(args, kwargs)
         return self.quantize_forward(*xs) if self.training else self.quantize_inference(*xs)
 
     def quantize_forward(self, *xs: torch.Tensor) -> Any:
@@ -113,7 +113,7 @@ class QuantizedModel(nn.Module):
         values: dict[int, Any] = {**dict(enumerate(xs)), **plan.captured.sizes.values(xs)}
         outputs = plan.walk(values, lambda stage, given: stage.layer(*given))
         ends = zip(outputs, plan.captured.functions, strict=True)
-        return self._given([y if f is None else f.in_float(y) for y, f in ends])
+        return self.given([y if f is None else f.in_float(y) for y, f in ends])
 
     def quantize_inference(self, *xs: torch.Tensor) -> Any:
         """float32 in and out, integers between (and float only where the coverage says so)."""
@@ -121,9 +121,10 @@ class QuantizedModel(nn.Module):
         values = {v: (x, None) for v, x in (*enumerate(xs), *plan.captured.sizes.values(xs).items())}
         outputs = plan.walk(values, lambda stage, given: stage.run(given))
         ends = zip(outputs, plan.captured.functions, strict=True)
-        return self._given([ended(*y, f) for y, f in ends])
+        return self.given([ended(*y, f) for y, f in ends])
 
-    def _given(self, outputs: Sequence[torch.Tensor]) -> Any:
+    def given(self, outputs: Sequence[torch.Tensor]) -> Any:
+        """Outputs in the nesting that the float model returns."""
         return self._captured.gives.rebuild([outputs[i] for i in self._captured.order])
 
     def calibrate(self, calibration_data: Any) -> int:
@@ -188,6 +189,19 @@ class QuantizedModel(nn.Module):
         self._restore()
         self._plans.forget()
         self._own = share_ranges(self.stages, self._captured.outputs, widest)
+        self._plans.first.qparams(fix=True)
+
+    def inputs_of(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+        """The input tensors in the float model's arguments, flat."""
+        return self._captured.takes.leaves((args, kwargs))
+
+    def plan_of(self, xs: Sequence[torch.Tensor]) -> Plan:
+        """The plan for inputs of these sizes."""
+        return self._plans.of(xs)
+
+    def refix(self) -> None:
+        """Makes every layer's integers anew by the ranges and weights that the layers have now."""
+        self._plans.forget()
         self._plans.first.qparams(fix=True)
 
     def _restore(self) -> None:

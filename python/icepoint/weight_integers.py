@@ -25,16 +25,18 @@ def integers_of_weights(
     q_in: QParam,
     q_out: QParam,
     tuning: Tuning = _UNTUNED,
+    gain: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """What a convolution or linear layer computes with: codes, zero points, bias, multiplier, shift.
 
     `codes` (oc, ...) are int8 (affine: uint8, 0 .. 2^b - 1), `zero_point`, `bias` (oc,), `multiplier`
-    and `shift` int32, each of length 1 or oc. `q` is updated with the bias in view. ValueError where a
-    multiplier leaves its range or an accumulator could overflow int32, with the channel.
+    and `shift` int32, each of length 1 or oc. `q` is updated with the bias in view. `gain`: float64 (oc,),
+    positive, multiplies what a channel's codes stand for and not the codes: gain scale (code - zero_point).
+    ValueError where a multiplier leaves its range or an accumulator could overflow int32, with the channel.
     """
-    q.update(weight, bias, q_in.scale, tuning)
+    q.update(weight, bias if bias is None or gain is None else bias / gain, q_in.scale, tuning)
     scales, zero_points = q.known()
-    scale_w = scales.double().numpy()
+    scale_w = scales.double().numpy() if gain is None else (scales * gain.detach()).numpy()
     found = {"codes": q.codes(weight), "zero_point": zero_points}
     if bias is not None:
         bias_q = np.rint(bias.detach().double().numpy() / (q_in.scale * scale_w))

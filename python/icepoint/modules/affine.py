@@ -41,18 +41,33 @@ class QAffine(QModule):
     def _register(self, maps: Sequence[nn.Module]) -> None:
         self.maps = nn.ModuleList(maps)
 
-    def _maps(self) -> Sequence[nn.Module]:
+    def maps_behind(self) -> Sequence[nn.Module]:
         return list(self.maps)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self._see_input(x)
-        for m in self._maps():
-            y = apply_map(m, y)
+        return self.finish(self.begin(self._see_input(x)))
+
+    def begin(self, x: torch.Tensor) -> torch.Tensor:
+        """The maps in float, before the activation."""
+        for m in self.maps_behind():
+            x = apply_map(m, x)
+        return x
+
+    def finish(self, y: torch.Tensor) -> torch.Tensor:
+        """The activation, and what q_out does in forward."""
         return self._see_output(activated(y, self.activation))
 
+    def restate(self, gain: torch.Tensor, offset: torch.Tensor) -> None:
+        """Fixes the integers of gain y + offset, float64 (c,): BatchNorm by the statistics of one batch."""
+        own, moved = composed(self.maps_behind())
+        self._hold(lambda: self._integers_of(own * gain, moved * gain + offset))
+
     def _make_integers(self) -> dict[str, torch.Tensor]:
-        check_settled(self._maps())
-        gain, offset = (v.detach() for v in composed(self._maps()))
+        check_settled(self.maps_behind())
+        return self._integers_of(*composed(self.maps_behind()))
+
+    def _integers_of(self, gain: torch.Tensor, offset: torch.Tensor) -> dict[str, torch.Tensor]:
+        gain, offset = gain.detach(), offset.detach()
         x, y = self.q_in, self.q_out
         if not bool(torch.isfinite(gain + offset).all()):
             raise ValueError("expected finite BatchNorm parameters and statistics, found NaN or infinity")
@@ -113,5 +128,5 @@ class QBatchNorm2d(QAffine):
     def _register(self, maps: Sequence[nn.Module]) -> None:
         self.bn_module, self.behind = maps[0], nn.ModuleList(maps[1:])
 
-    def _maps(self) -> Sequence[nn.Module]:
+    def maps_behind(self) -> Sequence[nn.Module]:
         return [self.bn_module, *self.behind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -113,9 +114,12 @@ class QModule(nn.Module):
         for name, q in self._named_qparams():
             if q.scale is None:
                 raise ValueError(f"calibrate first: {layer_path(self)}.{name} has seen no data")
+        self._hold(self._make_integers)
+
+    def _hold(self, make: Callable[[], dict[str, torch.Tensor]]) -> None:
         try:
             with _C.FloatEnv():
-                self.integers, self._prepared = self._make_integers(), None
+                self.integers, self._prepared = make(), None
         except ValueError as error:
             raise ValueError(f"{layer_path(self)}: {error}") from error
         self.frozen = True

@@ -32,7 +32,9 @@ def apply_map(m: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The map in float; a BatchNorm by its running statistics, which are never moved."""
     if not isinstance(m, _NORMS):
         return m(x)
-    return F.batch_norm(x, m.running_mean, m.running_var, m.weight, m.bias, training=False, eps=m.eps)
+    # Copies: training moves the statistics before the gradients are computed, which need these.
+    mean, variance = m.running_mean.clone(), m.running_var.clone()
+    return F.batch_norm(x, mean, variance, m.weight, m.bias, training=False, eps=m.eps)
 
 
 def gain_and_offset(m: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:

@@ -48,5 +48,5 @@ class QConvBNReLU(QConv2d):
             )
         self.bn_module = bn_module
 
-    def _maps(self) -> Sequence[nn.Module]:
+    def maps_behind(self) -> Sequence[nn.Module]:
         return [self.bn_module, *self.folded]

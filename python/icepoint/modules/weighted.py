@@ -56,13 +56,13 @@ class QWeighted(QModule):
         """float32 weight (oc, ...) and bias of the float module itself."""
         raise NotImplementedError
 
-    def _maps(self) -> Sequence[nn.Module]:
+    def maps_behind(self) -> Sequence[nn.Module]:
         """What is folded into the weights."""
         return list(self.folded)
 
     def float_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight and the bias (float32, or float64 where BatchNorm was folded), with gradients."""
-        return fold(*self.bare_weights(), self._maps())
+        return fold(*self.bare_weights(), self.maps_behind())
 
     def tuned_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight and bias that become integers."""
@@ -84,11 +84,17 @@ class QWeighted(QModule):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """float32 in and out: observes and fake-quantizes the weights; once frozen, simulates x and y too."""
         self._check_shape(x)
-        x = self._see_input(x)
+        return self.finish(self.begin(self._see_input(x)))
+
+    def begin(self, x: torch.Tensor) -> torch.Tensor:
+        """The layer in float with its weights fake-quantized, before its activation."""
         weight, bias = self.fake_weights() if self._kept is None else self._kept
         # The integers stand for float32: autocast would observe another network's ranges.
         with torch.autocast("cpu", enabled=False):
-            y = self.compute(x, weight, bias)
+            return self.compute(x, weight, bias)
+
+    def finish(self, y: torch.Tensor) -> torch.Tensor:
+        """The activation, and what q_out does in forward."""
         return self._see_output(activated(y, self.activation))
 
     def fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -114,9 +120,20 @@ class QWeighted(QModule):
         self._keeps_weights, self._kept = keep, None
 
     def _make_integers(self) -> dict[str, torch.Tensor]:
-        check_settled(self._maps())
+        check_settled(self.maps_behind())
         weight, bias = self.tuned_weights()
         return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning)
+
+    def restate(self, gain: torch.Tensor, offset: torch.Tensor) -> None:
+        """Fixes the integers of gain y + offset, float64 (oc,), gain > 0, with the weight codes of y itself.
+
+        BatchNorm by the statistics of one batch, while training: it moves multipliers and biases alone.
+        """
+        weight, bias = self.tuned_weights()
+        bias = (offset if bias is None else gain * bias.double() + offset).detach()
+        self._hold(
+            lambda: integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning, gain)
+        )
 
     @property
     def M(self) -> torch.Tensor:

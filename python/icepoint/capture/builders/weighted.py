@@ -84,7 +84,7 @@ def batch_norm(a: Arguments, shape: Shape) -> Built:
         raise Unsupported(f"it normalizes {words(shape)}; 1 to 3 dimensions behind n are supported")
     kind = nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d
     norm = shell(
-        lambda: kind(shape[1], a["eps"], affine=a["weight"] is not None),
+        lambda: kind(shape[1], a["eps"], a["momentum"], affine=a["weight"] is not None),
         weight=a["weight"], bias=a["bias"], running_mean=a["running_mean"], running_var=a["running_var"],
     )  # fmt: skip
     return on_image(norm) if len(shape) == 3 else [norm]
