@@ -17,7 +17,7 @@ from .cells import Cell, prepare_subject
 from .settings import BITS, ENGINES
 from .subjects import SUBJECTS
 
-_WIDTH = 120
+_WIDTH = 150
 _QUICK_SUBJECTS = ("mobilenet", "flowers_plain")
 _QUICK_ENGINES = ("icepoint", "onnxruntime_minmax", "nncf_accurate")
 _QUICK_BITS = ("8",)

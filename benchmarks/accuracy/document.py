@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,32 +55,31 @@ def overview(bits: str, facts: dict[str, dict[str, Any]], results: Results) -> T
     for (subject, setting), cells in results.items():
         if setting == bits:
             images = facts[subject]["images"]
-            rows.append([SUBJECTS[subject].title, *(_percent(cells.get(e, {}), images) for e in engines)])
+            rows.append([SUBJECTS[subject].title, *(_changed(cells.get(e, {}), images) for e in engines)])
     columns = ["", *(ENGINES[name].title for name in engines)]
     return Table(f"{BITS[bits].title}: answers changed", columns, rows)
 
 
 def table(subject: str, bits: str, facts: dict[str, Any], results: Results) -> Table:
-    """All engines on one subject at one bit setting; in words why one has no numbers."""
-    images, rows = facts["images"], []
+    """The float network and all engines on one subject at one bit setting; why one has no numbers, in words."""
+    images = facts["images"]
+    rows = [["float", _share(facts["right"], images), *[""] * 5]]
     for name, engine in ENGINES.items():
         cell = results[subject, bits].get(name, {})
-        if "changed" in cell:
-            sqnr = "exact" if cell["sqnr_db"] is None else f"{cell['sqnr_db']:.1f}"
-            numbers = [
-                f"{100 * cell['right'] / images:.2f} %",
-                str(cell["changed"]),
-                _percent(cell, images),
-                sqnr,
-            ]
-            rows.append([engine.title, *numbers, f"{cell['seconds']:.0f}"])
-        else:
+        if "changed" not in cell:
             why = cell.get("failed", "not measured") if bits in engine.bits else engine.cannot
-            rows.append([f"{engine.title}: {why}", *[""] * 5])
-    title = f"{SUBJECTS[subject].title}, {BITS[bits].title}"
-    note = f"In float {facts['right']} of {images} are right, {100 * facts['right'] / images:.2f} %."
-    return Table(title, ("engine", "top-1", "changed", "of all", "SQNR dB", "s"), rows, notes=[note])
+            rows.append([engine.title, *[""] * 5, why])
+            continue
+        sqnr = "exact" if cell["sqnr_db"] is None else f"{cell['sqnr_db']:.1f}"
+        shares = _share(cell["right"], images), str(cell["changed"]), _share(cell["changed"], images)
+        rows.append([engine.title, *shares, sqnr, f"{cell['seconds']:.0f}", ""])
+    columns = "engine", "top-1", "changed", "of all", "SQNR dB", "s", "why none"
+    return Table(f"{SUBJECTS[subject].title}, {BITS[bits].title}", columns, rows)
 
 
-def _percent(cell: Any, images: int) -> str:
-    return f"{100 * cell['changed'] / images:.2f} %" if "changed" in cell else ""
+def _share(count: int, images: int) -> str:
+    return f"{100 * count / images:.2f} %"
+
+
+def _changed(cell: Mapping[str, Any], images: int) -> str:
+    return _share(cell["changed"], images) if "changed" in cell else ""
