@@ -61,7 +61,7 @@ def overview(bits: str, facts: dict[str, dict[str, Any]], results: Results) -> T
 
 
 def table(subject: str, bits: str, facts: dict[str, Any], results: Results) -> Table:
-    """The float network and all engines on one subject at one bit setting; why one has no numbers, in words."""
+    """The float network and all engines on one subject at one setting; why one has no numbers, in words."""
     images = facts["images"]
     rows = [["float", _share(facts["right"], images), *[""] * 5]]
     for name, engine in ENGINES.items():
