@@ -37,17 +37,11 @@ def draw(path: Path, facts: dict[str, dict[str, Any]], results: Results) -> None
         _panel(panel, bits, subjects, facts, results)
     panels[0][0].set_yticks(range(len(subjects)), [SUBJECTS[name].title for name in subjects], fontsize=8)
     panels[0][0].invert_yaxis()
-    handles = {}
-    for panel in panels[0]:
-        handles |= dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
-    figure.legend(
-        handles.values(),
-        handles.keys(),
-        loc="outside lower center",
-        ncols=2 * len(settings),
-        fontsize=7,
-        frameon=False,
+    handles = dict(
+        pair for panel in panels[0] for pair in zip(*reversed(panel.get_legend_handles_labels()), strict=True)
     )
+    legend = {"loc": "outside lower center", "ncols": 1 + len(settings), "fontsize": 7, "frameon": False}
+    figure.legend(handles.values(), handles.keys(), **legend)
     figure.savefig(path, dpi=90)
     pyplot.close(figure)
 
