@@ -11,7 +11,7 @@ import numpy as np
 from .. import cache, environments, process
 from ..job import Job
 from .prepare import prepare
-from .score import score
+from .score import in_levels, score
 from .settings import BITS, CALIBRATION_BATCH, ENGINES
 
 _HERE = Path(__file__).parent
@@ -20,7 +20,10 @@ _PREPARED = ("calibration.npy", "expected.npy", "float.onnx", "float.pt2")
 
 
 def prepare_subject(name: str, folder: Path) -> dict[str, Any]:
-    """Writes the subject's files unless the same sources wrote them; its facts: images, right in float."""
+    """Writes the subject's files unless the same sources wrote them.
+
+    Its facts: images, right in float, and the score of the float logits in 256 levels.
+    """
     own = folder / name
     own.mkdir(parents=True, exist_ok=True)
     stamp, key = own / "prepared.key", cache.digest_of(_SHARED)
@@ -29,7 +32,8 @@ def prepare_subject(name: str, folder: Path) -> dict[str, Any]:
         prepare(name, own, folder)
         stamp.write_text(key)
     expected, labels = np.load(own / "expected.npy"), np.load(own / "labels.npy")
-    return {"images": len(labels), "right": int((expected.argmax(1) == labels).sum())}
+    right = int((expected.argmax(1) == labels).sum())
+    return {"images": len(labels), "right": right, "in_levels": score(expected, in_levels(expected), labels)}
 
 
 class Cell:

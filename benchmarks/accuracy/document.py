@@ -63,18 +63,24 @@ def overview(bits: str, facts: dict[str, dict[str, Any]], results: Results) -> T
 def table(subject: str, bits: str, facts: dict[str, Any], results: Results) -> Table:
     """The float network and all engines on one subject at one setting; why one has no numbers, in words."""
     images = facts["images"]
-    rows = [["float", _share(facts["right"], images), *[""] * 5]]
+    rows = [
+        ["float", _share(facts["right"], images), *[""] * 5],
+        ["float, its logits in 256 levels", *_numbers(facts["in_levels"], images), "", ""],
+    ]
     for name, engine in ENGINES.items():
         cell = results[subject, bits].get(name, {})
-        if "changed" not in cell:
+        if "changed" in cell:
+            rows.append([engine.title, *_numbers(cell, images), f"{cell['seconds']:.0f}", ""])
+        else:
             why = cell.get("failed", "not measured") if bits in engine.bits else engine.cannot
             rows.append([engine.title, *[""] * 5, why])
-            continue
-        sqnr = "exact" if cell["sqnr_db"] is None else f"{cell['sqnr_db']:.1f}"
-        shares = _share(cell["right"], images), str(cell["changed"]), _share(cell["changed"], images)
-        rows.append([engine.title, *shares, sqnr, f"{cell['seconds']:.0f}", ""])
     columns = "engine", "top-1", "changed", "of all", "SQNR dB", "s", "why none"
     return Table(f"{SUBJECTS[subject].title}, {BITS[bits].title}", columns, rows)
+
+
+def _numbers(cell: Mapping[str, Any], images: int) -> list[str]:
+    sqnr = "exact" if cell["sqnr_db"] is None else f"{cell['sqnr_db']:.1f}"
+    return [_share(cell["right"], images), str(cell["changed"]), _share(cell["changed"], images), sqnr]
 
 
 def _share(count: int, images: int) -> str:

@@ -51,8 +51,8 @@ TRAINED = {
     "fashion_depthwise": Trained("fashion", True, False, 10, 0.1),
     "fashion_depthwise_bn": Trained("fashion", True, True, 6, 0.1),
     "flowers_plain_bn": Trained("flowers", False, True, 80),
-    "flowers_depthwise": Trained("flowers", True, False, 120),
-    "flowers_depthwise_bn": Trained("flowers", True, True, 120),
+    "flowers_depthwise": Trained("flowers", True, False, 80),
+    "flowers_depthwise_bn": Trained("flowers", True, True, 80),
 }
 
 

@@ -8,8 +8,10 @@ import torch
 from benchmarks.accuracy import __main__ as command
 from benchmarks.accuracy import cells, document, networks, subjects
 from benchmarks.accuracy.bars import bars, best_peer
-from benchmarks.accuracy.score import score
+from benchmarks.accuracy.score import in_levels, score
 from benchmarks.accuracy.settings import BEST, BITS, CALIBRATION_BATCH, DEFAULT, ENGINES
+
+FACTS = {"images": 400, "right": 207, "in_levels": {"right": 206, "changed": 8, "sqnr_db": 44.5}}
 
 
 def _changed(**counts):
@@ -65,6 +67,14 @@ def test_a_score_counts_right_and_changed_answers():
             score(expected, wrong, np.zeros(3))
 
 
+def test_levels_tie_what_is_closer_than_a_step():
+    logits = np.array([[0.0, 25.5], [10.01, 10.04], [3.0, 3.2]], np.float32)
+    found = in_levels(logits)
+    np.testing.assert_allclose(found, [[0, 25.5], [10, 10], [3, 3.2]], atol=1e-5)
+    assert found[1].argmax() == 0 and logits[1].argmax() == 1
+    assert in_levels(logits, 2).tolist() == [[0.0, 25.5], [0.0, 0.0], [0.0, 0.0]]
+
+
 def test_the_best_peer_is_none_of_ours():
     assert best_peer(_changed(**{DEFAULT: 1, "pt2e": 9, "nncf_fast": 8})) == ("nncf_fast", 8)
     assert best_peer({"pt2e": {"failed": "no wheel"}, **_changed(**{DEFAULT: 1})}) is None
@@ -103,14 +113,15 @@ def test_at_four_bits_max_beats_every_peer(ours, holds):
 
 def test_a_table_says_in_words_what_has_no_numbers():
     results = {("mobilenet", "6"): {**_changed(**{DEFAULT: 40}), "pt2e": {"failed": "ImportError: torchao"}}}
-    rows = document.table("mobilenet", "6", {"images": 400, "right": 207}, results)
+    rows = document.table("mobilenet", "6", FACTS, results)
     text = {row[0]: row for row in rows.rows}
     assert rows.rows[0][:3] == ["float", "51.75 %", ""]
     assert text["icepoint, accurate"][1:] == ["50.00 %", "40", "10.00 %", "20.0", "3", ""]
     assert text["torchao PT2E, x86 quantizer"][1:] == [*[""] * 5, "ImportError: torchao"]
     assert text["OpenVINO/NNCF, its default"][-1] == "quantizes to 8 bits only"
     assert text["icepoint, max"][-1] == "not measured"
-    assert len(rows.rows) == 1 + len(ENGINES) and {len(row) for row in rows.rows} == {len(rows.columns)}
+    assert rows.rows[1][1:5] == ["51.50 %", "8", "2.00 %", "44.5"]
+    assert len(rows.rows) == 2 + len(ENGINES) and {len(row) for row in rows.rows} == {len(rows.columns)}
 
 
 def test_every_engine_does_some_bits_and_says_why_not_the_others():
@@ -122,7 +133,7 @@ def test_every_engine_does_some_bits_and_says_why_not_the_others():
 def test_the_document_is_whole(tmp_path):
     results = {("mobilenet", "8"): _changed(**{DEFAULT: 15, "pt2e": 112}), ("mobilenet", "4"): {}}
     about = {"cpu": "A CPU", "system": "Linux", "versions": {"torch": "2"}}
-    facts = {"mobilenet": {"images": 400, "right": 207}, "resnet20": {"left out": "no folder"}}
+    facts = {"mobilenet": FACTS, "resnet20": {"left out": "no folder"}}
     document.save(tmp_path / "accuracy", about, facts, results)
     found = json.loads((tmp_path / "accuracy.json").read_text())
     assert found["cells"][0] == {
@@ -210,7 +221,7 @@ def test_only_measures_what_it_names_and_keeps_the_rest(tmp_path, monkeypatch, c
             return _changed(**{self.engine: 5})[self.engine]
 
     monkeypatch.setattr(command, "Cell", Cell)
-    monkeypatch.setattr(command, "_prepared", lambda *_: {"images": 400, "right": 207})
+    monkeypatch.setattr(command, "_prepared", lambda *_: FACTS)
     stem = tmp_path / "accuracy"
     arguments = ["--subjects", "mobilenet", "--bits", "8", "4", "--only", "icepoint", "--out", str(stem)]
     assert command.main([*arguments, "--folder", str(tmp_path)]) == 0
