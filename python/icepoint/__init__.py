@@ -47,6 +47,7 @@ from .qparams import (
 from .quantize import quantize
 from .quantized import QuantizedModel
 from .recipe import Recipe
+from .search import SearchResult, search
 from .weight_only import WeightOnlyModel, load_weights, quantize_weights
 from .weights import choose_weight_qparams
 
@@ -87,6 +88,7 @@ __all__ = [
     "QUpsample",
     "QuantizedModel",
     "Recipe",
+    "SearchResult",
     "WeightOnlyModel",
     "__version__",
     "calcu_scale_and_zeropoint",
@@ -108,5 +110,6 @@ __all__ = [
     "quantize_multiplier",
     "quantize_tensor",
     "quantize_weights",
+    "search",
     "set_num_threads",
 ]

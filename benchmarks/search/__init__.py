@@ -1,0 +1,1 @@
+"""What icepoint.search finds on trained networks, beside the same bits everywhere."""

@@ -1,0 +1,71 @@
+"""What bits cost on this machine: the prices of a model's layers, measured where they are times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..frozen import FrozenModel
+from ..quantized import QuantizedModel
+from .costs import BitOperations, Cost, bytes_of_weights, milliseconds_of
+from .evaluate import frozen_of
+from .items import ACTIVATIONS, WEIGHTS, Network
+from .state import State
+
+ROUNDS, ROUND_SECONDS = 7, 0.05
+
+Times = dict[str, dict[int, list[float]]]
+
+
+def prices_of(
+    cost: str, base: QuantizedModel, network: Network, candidates: Mapping[str, Sequence[int]], state: State
+) -> Cost:
+    """The prices of a kind of COSTS; times go into the state."""
+    if cost == "bytes":
+        return bytes_of_weights(network, candidates[WEIGHTS])
+    if cost == "bit_operations":
+        macs = _of_weighted(frozen_of(base), [op["macs"] for op in base.freeze().layers()])
+        layers = zip(network.layers, macs, strict=True)
+        return BitOperations([(layer.item, layer.reads, count) for layer, count in layers])
+    weights, activations = candidates[WEIGHTS], candidates[ACTIVATIONS]
+    told = state.recall(f"times {weights} {activations}", lambda: layer_times(base, weights, activations))
+    # JSON knows only words as keys.
+    times = {kind: {int(b): list(ms) for b, ms in by.items()} for kind, by in told.items()}
+    return milliseconds_of(network, times[WEIGHTS], times[ACTIVATIONS])
+
+
+def layer_times(base: QuantizedModel, weights: Sequence[int], activations: Sequence[int]) -> Times:
+    """{"weights" | "activations": {bits: least milliseconds of one image in each layer with weights}}.
+
+    One kind has all the given bits while the other has its most. The models take turns, so that what
+    slows the machine down slows all. Nobody asks how accurate they are: the plain recipe makes them.
+    """
+    most = {"weight_bits": max(weights), "activation_bits": max(activations)}
+    models = {
+        (kind, b): frozen_of(base.again(recipe="fast", **{**most, option: b}))
+        for kind, option, given in (
+            (WEIGHTS, "weight_bits", weights),
+            (ACTIVATIONS, "activation_bits", activations),
+        )
+        for b in given
+    }
+    least: dict[tuple[str, int], list[float]] = {}
+    for _ in range(ROUNDS):
+        for key, model in models.items():
+            times = _milliseconds(model)
+            least[key] = [min(pair) for pair in zip(times, least.get(key, times), strict=True)]
+    return {
+        WEIGHTS: {b: least[WEIGHTS, b] for b in weights},
+        ACTIVATIONS: {b: least[ACTIVATIONS, b] for b in activations},
+    }
+
+
+def _milliseconds(model: FrozenModel) -> list[float]:
+    """Of one image in each layer with weights, in order: the mean of a short round."""
+    native = model._native()
+    repeats = max(3, int(ROUND_SECONDS / max(sum(native.profile(1, 1)), 1e-9)))
+    return _of_weighted(model, [1e3 * seconds / repeats for seconds in native.profile(1, repeats)])
+
+
+def _of_weighted(model: FrozenModel, values: Sequence[float]) -> list[float]:
+    """Those of the layers with weights, of values of all layers."""
+    return [v for op, v in zip(model.layers(), values, strict=True) if "weight_bits" in op["fields"]]
