@@ -1,13 +1,11 @@
 """The NumPy interpreter against the engine: every layer's codes and every output's reals, ==."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 
 import icepoint
-from icepoint import _C
+from export_models import encoded
 from icepoint.export.interpreter import MOVES, SUMS
 from random_graphs import random_graph, random_inputs
 from random_ops import ADDERS
@@ -22,13 +20,6 @@ def assert_same_trace(frozen: icepoint.FrozenModel, inputs: list[np.ndarray]) ->
     for name, codes in engine.items():
         assert numpy[name].dtype == np.uint8
         np.testing.assert_array_equal(numpy[name], codes, err_msg=name)
-
-
-def encoded(seed: int, op: str, functions: list | None = None) -> icepoint.FrozenModel:
-    graph, tensors = random_graph(seed, op)
-    texts = json.dumps(graph), json.dumps([f or {} for f in functions]) if functions else ""
-    check = random_inputs(seed, graph, 1)
-    return icepoint.FrozenModel(_C.encode(texts[0], tensors, "{}", {"t": "t"}, check, texts[1]))
 
 
 def test_it_knows_every_operator():
@@ -49,7 +40,7 @@ def test_golden_files(path):
 def test_random_graphs(op):
     """Six operators each, every rank, bits 2 to 8, packed and affine weights, narrowed code ranges."""
     for seed in range(100, 112):
-        frozen = encoded(seed, op)
+        frozen = encoded(*random_graph(seed, op))
         inputs = random_inputs(seed + 1, {"inputs": frozen.describe()["inputs"]}, 2)
         assert_same_trace(frozen, inputs)
 
@@ -58,12 +49,12 @@ def test_random_graphs(op):
 def test_reals_behind_each_function(kind):
     """float32 in, NaN and infinity among them, float32 or int64 out: equal to the last bit."""
     for seed in range(6):
-        outputs = encoded(seed, "qlinear").describe()["outputs"]
+        outputs = encoded(*random_graph(seed, "qlinear")).describe()["outputs"]
         functions = [
             None if i % 2 else function_of(kind, seed % len(outputs[i]["shape"]), keepdim=seed % 2 == 0)
             for i in range(len(outputs))
         ]
-        frozen = encoded(seed, "qlinear", functions)
+        frozen = encoded(*random_graph(seed, "qlinear"), functions)
         generator = np.random.default_rng(seed)
         inputs = [
             generator.normal(0, 30 * q["scale"], (3, *q["shape"])).astype(np.float32) for q in frozen._inputs
@@ -90,5 +81,5 @@ def test_a_linear_layer_in_blocks(monkeypatch):
     """Blocks of a few rows, with one zero point for all and one for each."""
     monkeypatch.setattr("icepoint.export.interpreter.sums._BLOCK", 50)
     for seed in range(40, 52):
-        frozen = encoded(seed, "qlinear")
+        frozen = encoded(*random_graph(seed, "qlinear"))
         assert_same_trace(frozen, random_inputs(seed, {"inputs": frozen.describe()["inputs"]}, 2))
