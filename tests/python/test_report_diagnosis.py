@@ -178,3 +178,22 @@ def test_calibration_on_pixels_shows_on_inputs(pixels, digits):
 def test_a_batchnorm_that_was_never_trained_tells_nothing(digits):
     torch.manual_seed(7)
     assert problems(quantized(NetBN().eval(), digits, digits)) == []
+
+
+def test_the_remedy_of_a_problem_is_measured(digits):
+    """What the verdict says that the remedy gains is what the model has when one does it."""
+    q = quantized(with_an_outlier(trained(Net)), digits, digits, weights="per_tensor_affine", recipe="fast")
+    report = q.measure(remedies=600)
+    verdict = next(v for v in report.problems if v.cause == "weight_outliers")
+    gain = next(gain for gain in verdict.gains if gain.change == 'weights="per_channel"')
+    done = q.again(weights="per_channel").measure(remedies=False).outputs
+    assert gain.before_db == report.outputs.sqnr_db and gain.db > 2.0
+    assert gain.after_db == pytest.approx(done.sqnr_db, abs=1e-3)
+    assert f"{gain.before_db:.1f} dB -> {gain.after_db:.1f} dB" in str(verdict)
+
+    narrow = quantized(trained(Net), digits, digits * 0.2 - 0.3, recipe="fast")
+    before = narrow(digits)
+    (verdict,) = narrow.measure(digits, remedies=600).problems
+    assert verdict.gains[0].change == "calibrate on these images too" and verdict.gains[0].db > 20.0
+    assert verdict.gains[0].changed_after < verdict.gains[0].changed_before
+    assert torch.equal(narrow(digits), before)  # tried on a copy

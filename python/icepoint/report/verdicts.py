@@ -14,6 +14,7 @@ from .rows import Row
 from .sums import LayerSums
 from .verdict import NOTE, PROBLEM, Verdict
 
+_OF_RANGES = {"unnormalized_data", "clipped_range", "wide_range"}
 _MATTERS = 0.10  # part of the outputs' error from which a layer is worth a verdict
 _MOST_COSTS = 3
 _CLIP_TIMES, _CLIP_DB = (
@@ -40,6 +41,8 @@ def verdicts_of(
     blamed = {v.layer for v in problems}
     heavy = sorted((r for r in rows if r.output_share), key=lambda r: -(r.output_share or 0.0))
     costs = [cost_of(r) for r in heavy[:_MOST_COSTS] if r.output_share >= _MATTERS and r.layer not in blamed]
+    if any(v.cause in _OF_RANGES for v in problems):
+        costs = []  # with ranges of other data the layers' own errors tell nothing
     if not near and not problems:
         whole = network_cost(rows)
         costs = ([whole] if whole else []) + (costs or [cost_of(row) for row in heavy[:_MOST_COSTS]])
