@@ -37,8 +37,9 @@ def trained(kind):
     return net.eval()
 
 
-def quantized(net, x, calibration, **options):
-    return icepoint.quantize(net, x[:1], [calibration], **options)
+def quantized(net, x, calibration, recipe="fast", **options):
+    """By default without methods, which may cure what is to be found."""
+    return icepoint.quantize(net, x[:1], [calibration], recipe=recipe, **options)
 
 
 def problems(q, given=None):
@@ -49,7 +50,7 @@ def problems(q, given=None):
 @pytest.mark.parametrize("kind", [Net, NetBN])
 @pytest.mark.parametrize("weights", SCHEMES)
 def test_sound_networks_have_no_problem(kind, weights, digits):
-    q = quantized(trained(kind), digits, digits, weights=weights, recipe=RECIPE)
+    q = quantized(trained(kind), digits, digits, "accurate", weights=weights, input_recipe=RECIPE)
     report = q.measure()
     assert report.verdicts and not report.problems and "No problem found." in report.summary()
     assert not [v for v in report.verdicts if v.cause == "dead_channels"]
@@ -165,7 +166,7 @@ def test_dead_channels(kind, kill, layer, reason, channel, digits):
 ])  # fmt: skip
 def test_data_that_are_not_normalized(kind, scale, recipe, layer, pixels):
     x = pixels / scale
-    report = quantized(trained(kind), x, x, recipe=recipe).measure(remedies=False)
+    report = quantized(trained(kind), x, x, input_recipe=recipe).measure(remedies=False)
     assert [(v.layer, v.cause) for v in report.problems] == [(layer, "unnormalized_data")]
     assert ("0..255" if scale == 1 else "0..1") in report.problems[0].says
 
@@ -182,7 +183,7 @@ def test_a_batchnorm_that_was_never_trained_tells_nothing(digits):
 
 def test_the_remedy_of_a_problem_is_measured(digits):
     """What the verdict says that the remedy gains is what the model has when one does it."""
-    q = quantized(with_an_outlier(trained(Net)), digits, digits, weights="per_tensor_affine", recipe="fast")
+    q = quantized(with_an_outlier(trained(Net)), digits, digits, weights="per_tensor_affine")
     report = q.measure(remedies=600)
     verdict = next(v for v in report.problems if v.cause == "weight_outliers")
     gain = next(gain for gain in verdict.gains if gain.change == 'weights="per_channel"')
@@ -191,7 +192,7 @@ def test_the_remedy_of_a_problem_is_measured(digits):
     assert gain.after_db == pytest.approx(done.sqnr_db, abs=1e-3)
     assert f"{gain.before_db:.1f} dB -> {gain.after_db:.1f} dB" in str(verdict)
 
-    narrow = quantized(trained(Net), digits, digits * 0.2 - 0.3, recipe="fast")
+    narrow = quantized(trained(Net), digits, digits * 0.2 - 0.3)
     before = narrow(digits)
     (verdict,) = narrow.measure(digits, remedies=600).problems
     assert verdict.gains[0].change == "calibrate on these images too" and verdict.gains[0].db > 20.0
