@@ -198,3 +198,21 @@ def test_the_remedy_of_a_problem_is_measured(digits):
     assert verdict.gains[0].change == "calibrate on these images too" and verdict.gains[0].db > 20.0
     assert verdict.gains[0].changed_after < verdict.gains[0].changed_before
     assert torch.equal(narrow(digits), before)  # tried on a copy
+
+
+def test_methods_that_fold_batchnorm_do_not_hide_it(pixels, digits):
+    net = trained(NetBN)
+    with torch.no_grad():
+        kill_gamma(net)
+    report = quantized(net, pixels, pixels, ["fold_batchnorm"]).measure(remedies=False)
+    assert [(v.layer, v.cause) for v in report.problems] == [("conv1", "unnormalized_data")]
+    report = quantized(net, digits, digits, ["fold_batchnorm"]).measure(remedies=False)
+    assert next(row for row in report.rows if row.layer == "conv1").channels.dead == {"gamma": [4]}
+
+
+def test_images_of_another_size_are_reported_too():
+    torch.manual_seed(7)
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
+    x, larger = torch.randn(8, 1, 9, 9), torch.randn(8, 1, 12, 15)
+    rows = quantized(net, x, x).measure(larger, remedies=False).rows
+    assert [row.shape for row in rows] == [(1, 12, 15), (4, 10, 13)]

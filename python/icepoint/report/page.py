@@ -25,7 +25,7 @@ td,th{border-bottom:1px solid #e5e7eb;padding:.3em .7em;text-align:left;white-sp
 svg{display:block;width:100%;max-width:40rem;height:auto}small{color:#6b7280}
 .legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.85rem;margin:.3rem 0}
 .legend b{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:2px}
-.bar{display:grid;grid-template-columns:minmax(7rem,30%) 1fr;gap:.6rem;align-items:center;font-size:.8rem}
+.bar{display:grid;grid-template-columns:minmax(8.5rem,30%) 1fr;gap:.6rem;align-items:center;font-size:.8rem}
 .bar span{overflow-wrap:anywhere}.bar div{display:flex;height:.9rem}.bar i{display:block;height:100%}
 .images{display:flex;flex-wrap:wrap;gap:.6rem}figure{margin:0;font-size:.75rem;color:#6b7280}
 figure img{display:block;width:96px;image-rendering:auto;border:1px solid #e5e7eb}

@@ -97,7 +97,7 @@ def origins(rows: Sequence[Row]) -> str:
             f'title="{html.escape(_told(row, c))}"></i>'
             for c, share in own.items()
         )
-        name = f"{html.escape(row.layer)}, {percent(row.output_share)}"
+        name = f"{html.escape(row.layer)}, {percent(row.output_share).replace(' ', '&nbsp;')}"
         bars.append(f'<div class="bar"><span>{name}</span><div>{pieces}</div></div>')
     used = [c for c in OWN if any(c in row.causes for row in heavy)]
     return _legend([(CAUSE_NAMES[c], COLOURS[c]) for c in used]) + "".join(bars) if bars else ""
