@@ -5,6 +5,7 @@ from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement, judge
 from .recipes import RECIPES, STEPS, GraphStep, Method, Trial
+from .round_weights import round_weights
 from .sweep import Visit, sweep
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "correct_bias",
     "fold_batchnorm",
     "judge",
+    "round_weights",
     "sweep",
 ]

@@ -12,6 +12,7 @@ from .correct_bias import correct_bias
 from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement
+from .round_weights import round_weights
 
 GraphStep = Callable[[Captured, Evidence], Captured]
 
@@ -19,6 +20,7 @@ GraphStep = Callable[[Captured, Evidence], Captured]
 STEPS: dict[str, GraphStep] = {
     "fold_batchnorm": fold_batchnorm,
     "correct_bias": correct_bias,
+    "round_weights": round_weights,
 }
 
 
@@ -92,5 +94,5 @@ def _name(step: GraphStep) -> str:
 RECIPES = {
     "fast": Method("fast", ()),
     "accurate": Method("accurate", (correct_bias,)),
-    "max": Method("max", (correct_bias,)),
+    "max": Method("max", (correct_bias, round_weights)),
 }

@@ -1,0 +1,106 @@
+"""Weights that give a layer's result with the least squared error: in reals, and as codes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from .moments import Moments
+
+_BLOCK = 128  # columns whose errors follow every change at once; those behind follow by one product
+_RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_TINY = 1e-30  # inputs that never change would make the system singular
+
+
+def compensating(weight: torch.Tensor, moments: Moments, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """V and H of |V z - W x|^2 + r |V - W|^2, each (groups, ...), float64: V is where it is least.
+
+    weight W: float64 (groups, oc, K). H = cov(z, z) + r I, V = W (cov(x, z) + r I) H^-1: a layer can take
+    back what the layers before it did to its inputs, as far as that shows in them. r is `ridge` times the
+    mean variance of an input: without it V would fit the noise of few images. The error of any other
+    weight U is that of V and (U - V) H (U - V)^T.
+    """
+    variance = moments.covariance.diagonal(dim1=1, dim2=2).mean(1)
+    eye = torch.eye(weight.shape[2], dtype=torch.float64) * (ridge * variance + _TINY)[:, None, None]
+    h = moments.covariance + eye
+    return torch.linalg.solve(h, (moments.cross + eye).mT @ weight.mT).mT, h
+
+
+def best_ridge(weight: torch.Tensor, one: Moments, other: Moments) -> float:
+    """The ridge whose V, made from either half of the images, has the least error on the other half."""
+    errors = []
+    for ridge in _RIDGES:
+        error = 0.0
+        for seen, unseen in ((one, other), (other, one)):
+            v, _ = compensating(weight, seen, ridge)
+            # |V z - W x|^2 without |W x|^2, which is the same for all.
+            error += float(((v @ unseen.covariance - 2.0 * weight @ unseen.cross) * v).sum())
+        errors.append(error)
+    return _RIDGES[errors.index(min(errors))]
+
+
+@dataclass
+class Grid:
+    """The weights s q of one group: codes q (oc, K) in low .. high, scales s (oc,), all float64.
+
+    `low`, `high` (oc,) are the least and the greatest code, less the zero point. No scale falls below
+    `least` (oc,). `free`: whether each row has a scale for itself, which may move.
+    """
+
+    codes: torch.Tensor
+    scale: torch.Tensor
+    least: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    free: bool
+
+    @property
+    def weight(self) -> torch.Tensor:
+        return self.codes * self.scale[:, None]
+
+    def nearest(self, weight: torch.Tensor) -> torch.Tensor:
+        """The codes of weights (oc, k)."""
+        return torch.round(weight / self.scale[:, None]).clamp(self.low[:, None], self.high[:, None])
+
+
+def descend(grid: Grid, v: torch.Tensor, h: torch.Tensor, passes: int) -> None:
+    """Lowers (s q - V) H (s q - V)^T: each code in turn to its best value, then each scale.
+
+    Coordinate descent (K. Behdin et al., "QuantEase: Optimization-based Quantization for Language Models",
+    2023). With g = (s q - V) H the error is least in weight k at w_k - g_k / H_kk, and among codes at the
+    nearest to that; for codes that stay at s = q H V^T / q H q^T. No step raises the error. It ends after
+    a pass that changes no code, or after `passes`.
+    """
+    for _ in range(passes):
+        before = grid.codes.clone()
+        g = (grid.weight - v) @ h
+        for first in range(0, len(h), _BLOCK):
+            block = slice(first, min(first + _BLOCK, len(h)))
+            moved = _descend_in(grid, g[:, block], h[block, block], block)
+            g[:, block.stop :] += moved @ h[block, block.stop :]
+        if grid.free:
+            _fit_scale(grid, v, h)
+        if torch.equal(grid.codes, before):
+            return
+
+
+def _descend_in(grid: Grid, g: torch.Tensor, h: torch.Tensor, block: slice) -> torch.Tensor:
+    """One pass over the columns of a block; (oc, block): by how much their weights moved."""
+    moved = torch.zeros_like(g)
+    for k in range(len(h)):
+        codes = grid.codes[:, block.start + k]
+        best = codes * grid.scale - g[:, k] / h[k, k]
+        new = grid.nearest(best[:, None])[:, 0]
+        moved[:, k] = (new - codes) * grid.scale
+        g += moved[:, k : k + 1] * h[k]
+        grid.codes[:, block.start + k] = new
+    return moved
+
+
+def _fit_scale(grid: Grid, v: torch.Tensor, h: torch.Tensor) -> None:
+    """The best scales for the codes, as float32 holds them; a row that has no good one keeps its own."""
+    qh = grid.codes @ h
+    along, square = (qh * v).sum(1), (qh * grid.codes).sum(1)
+    best = torch.maximum((along / square).float().double(), grid.least)
+    grid.scale = torch.where((along > 0) & (square > 0), best, grid.scale)

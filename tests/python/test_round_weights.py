@@ -1,0 +1,216 @@
+"""Weights rounded together: moments are exact sums, descent ends in a minimum, tunings become their codes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import icepoint
+from icepoint.accuracy.least_squares import Grid, best_ridge, compensating, descend
+from icepoint.accuracy.moments import PLACES, step_for
+from icepoint.accuracy.moments import moments as moments_of
+from icepoint.accuracy.patches import patches, places
+from icepoint.accuracy.round_weights import round_weights
+from icepoint.accuracy.weighted import weights_of
+from icepoint.modules.weighted import QWeighted
+from icepoint.qparams import QParam
+from road_nets import images, randomize_batchnorm
+
+SEED = 30
+
+LAYERS = [
+    nn.Linear(7, 5),
+    nn.Conv2d(4, 6, 3, stride=2, padding=1, groups=2),
+    nn.Conv2d(4, 4, (2, 3), padding="same", dilation=(1, 2), groups=4),
+    nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
+    nn.ConvTranspose2d(4, 2, (3, 2), stride=(1, 3), padding=(2, 0), dilation=(2, 1)),
+]
+
+
+def layer_input(layer, count, seed):
+    torch.manual_seed(seed)
+    return torch.randn(count, 3, 7) if isinstance(layer, nn.Linear) else torch.randn(count, 4, 6, 7)
+
+
+def moments(layer, x, codes, q, first=0, step=1):
+    numbers = range(first, first + len(x))
+    return moments_of(layer, zip(numbers, x.split(1), codes.split(1), strict=True), q, step)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_patches_make_a_layer_a_matrix_product(layer):
+    x = layer_input(layer, 3, SEED).double()
+    p = patches(layer, x)
+    weight, bias = weights_of(layer)
+    product = (weight.double().reshape(len(p), -1, p.shape[1]) @ p).flatten(0, 1).T + bias.double()
+    y = layer.double()(x)
+    layer.float()
+    expected = y.reshape(-1, y.shape[-1]) if isinstance(layer, nn.Linear) else y.movedim(1, -1).flatten(0, -2)
+    assert product.shape[0] == places(layer, x.float())
+    torch.testing.assert_close(product, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+def test_moments_do_not_show_order_or_grouping(layer):
+    x = layer_input(layer, 9, SEED)
+    q = QParam.of_range(-2.5, 3.0)
+    codes = q.quantize_tensor(x + 0.01).to(torch.uint8)
+    whole = moments(layer, x, codes, q)
+    order = torch.randperm(9, generator=torch.Generator().manual_seed(SEED))
+    a, b = order[:4], order[4:]
+    merged = moments(layer, x[b], codes[b], q) + moments(layer, x[a], codes[a], q)
+    assert merged.count == whole.count
+    for name in ("z", "x", "zz", "xz"):
+        assert torch.equal(getattr(merged, name), getattr(whole, name))
+        assert torch.equal(getattr(whole, name), getattr(whole, name).round())
+    real = patches(layer, q.dequantize_tensor(codes.to(torch.int32)).double())
+    centred = real - real.mean(2, keepdim=True)
+    torch.testing.assert_close(whole.covariance, centred @ centred.mT / whole.count)
+
+
+def test_of_many_places_some_count():
+    layer, x = nn.Conv2d(2, 3, 3), torch.randn(4, 2, 12, 12)
+    q = QParam.of_range(-3.0, 3.0)
+    codes = q.quantize_tensor(x).to(torch.uint8)
+    assert step_for(layer, x[:1], PLACES // 100) == 1 and step_for(layer, x[:1], PLACES // 100 + 1) == 2
+    every = [moments(layer, x, codes, q, first, step=3) for first in range(3)]
+    assert every[0].count == 34 + 33 + 33 + 34
+    total = every[0] + every[1] + every[2]
+    assert total.count == 400 and torch.equal(total.zz, moments(layer, x, codes, q).zz)
+
+
+def problem(seed, oc=6, k=150):
+    """A grid of 4-bit codes, weights V and correlated inputs; K is more than one block."""
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(40, k, generator=g, dtype=torch.float64) @ torch.randn(
+        k, k, generator=g, dtype=torch.float64
+    )
+    h = x.T @ x / 40 + torch.eye(k, dtype=torch.float64)
+    v = torch.randn(oc, k, generator=g, dtype=torch.float64)
+    ends = torch.full((oc,), 7.0, dtype=torch.float64)
+    grid = Grid(v, v.abs().amax(1) / 7, torch.zeros(oc, dtype=torch.float64), -ends, ends, True)
+    grid.codes = grid.nearest(v)
+    return grid, v, h
+
+
+def error(grid, v, h):
+    e = grid.weight - v
+    return ((e @ h) * e).sum(1)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_descent_ends_where_no_single_code_is_better(seed):
+    grid, v, h = problem(seed)
+    grid.free = False
+    first = error(grid, v, h)
+    for _ in range(60):
+        before = error(grid, v, h)
+        descend(grid, v, h, 1)
+        assert (error(grid, v, h) <= before * (1 + 1e-12)).all()
+    least = error(grid, v, h)
+    assert (least < 0.5 * first).all()
+    for k in (0, 77, 149):
+        for step in (-1.0, 1.0):
+            codes = grid.codes.clone()
+            codes[:, k] = (codes[:, k] + step).clamp(-7, 7)
+            assert (error(replace(grid, codes=codes), v, h) >= least * (1 - 1e-12)).all()
+
+
+def test_descent_finds_the_best_of_all_codes_where_they_can_be_tried():
+    torch.manual_seed(SEED)
+    h = torch.tensor([[1.0, 0.9], [0.9, 1.0]], dtype=torch.float64)
+    v = torch.tensor([[0.6, 0.6], [1.4, -0.4]], dtype=torch.float64)
+    one = torch.ones(2, dtype=torch.float64)
+    grid = Grid(torch.round(v), one, 0 * one, -3 * one, 3 * one, False)
+    descend(grid, v, h, 9)
+    tried = [[a, b] for a in range(-3, 4) for b in range(-3, 4)]
+    for row in range(2):
+        errors = [float((e := torch.tensor(t, dtype=torch.float64) - v[row]) @ h @ e) for t in tried]
+        assert grid.codes[row].tolist() == tried[errors.index(min(errors))]
+
+
+def test_scales_fit_and_keep_their_floor():
+    grid, v, h = problem(4)
+    descend(grid, v, h, 20)
+    for factor in (0.99, 1.01):
+        moved = replace(grid, scale=grid.scale * factor)
+        assert (error(moved, v, h) > error(grid, v, h)).all()
+    assert torch.equal(grid.scale, grid.scale.float().double())
+    grid, v, h = problem(4)
+    grid.least = grid.scale * 2
+    descend(grid, v, h, 20)
+    assert (grid.scale >= grid.least).all()
+
+
+def test_compensation_takes_back_what_is_linear_and_ridge_keeps_the_weights():
+    """Behind z = 0.8 x the weights that give W x are W / 0.8; a great ridge leaves W."""
+    layer, q = nn.Linear(7, 5), QParam.of_range(-4.0, 4.0)
+    x = layer_input(layer, 200, SEED).clamp(-4, 4)
+    codes = q.quantize_tensor(0.8 * x).to(torch.uint8)
+    m = moments(layer, x, codes, q)
+    w = layer.weight.detach().double()[None]
+    v, _ = compensating(w, m, 1e-6)
+    torch.testing.assert_close(v, w / 0.8, rtol=0.01, atol=0.005)
+    v, _ = compensating(w, m, 1e9)
+    torch.testing.assert_close(v, w)
+    one, other = moments(layer, x[::2], codes[::2], q), moments(layer, x[1::2], codes[1::2], q)
+    assert best_ridge(w, one, other) < 0.1
+    # What is noise in one half is not found again in the other: the weights stay nearly as they are.
+    torch.manual_seed(SEED)
+    codes = q.quantize_tensor(torch.randn(x.shape)).to(torch.uint8)
+    halves = [moments(layer, x[i::2][:8], codes[i::2][:8], q) for i in (0, 1)]
+    assert best_ridge(w, *halves) > best_ridge(w, one, other)
+
+
+def network():
+    torch.manual_seed(SEED)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU6(),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8), nn.ReLU(),
+        nn.ConvTranspose2d(8, 6, 2, 2, groups=2), nn.ReLU(),
+        nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(54, 10),
+    )  # fmt: skip
+    randomize_batchnorm(net, SEED)
+    return net.eval()
+
+
+@pytest.mark.parametrize("weights", ["per_channel", "per_tensor_affine", "per_channel_affine"])
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_codes_are_what_was_chosen_and_the_outputs_are_nearer(weights, bits):
+    x, net = images(24, SEED, 3, 12), network()
+    q = icepoint.quantize(net, x[:1], [x], recipe=[round_weights], weights=weights, weight_bits=bits)
+    for stage in q.stages:
+        if isinstance(stage.layer, QWeighted):
+            layer, tuning = stage.layer, stage.layer.tuning
+            scale = tuning.weight_scale.double().view(-1, *[1] * (tuning.weight.dim() - 1))
+            zero = 0 if tuning.weight_zero_point is None else tuning.weight_zero_point.view(scale.shape)
+            chosen = (tuning.weight.double() / scale).round() + zero
+            assert torch.equal(layer.integers["codes"].to(torch.int64), chosen.to(torch.int64))
+            assert chosen.min() >= layer.q_weight.qmin and chosen.max() <= layer.q_weight.qmax
+            assert torch.equal(layer.q_weight.scales, tuning.weight_scale)
+    assert q.trials[0].after.sqnr_db > q.trials[0].before.sqnr_db
+
+
+def test_scales_that_are_powers_of_two_stay_so():
+    x, net = images(24, SEED, 3, 12), network()
+    q = icepoint.quantize(net, x[:1], [x], recipe=[round_weights], weight_bits=4, power_of_two=True)
+    assert q.trials[0].after.sqnr_db > q.trials[0].before.sqnr_db
+    for layer in (s.layer for s in q.stages if isinstance(s.layer, QWeighted)):
+        assert (torch.frexp(layer.q_weight.scales).mantissa == 0.5).all()
+        assert torch.equal(layer.q_weight.dequantize_tensor(layer.integers["codes"]), layer.tuning.weight)
+
+
+def test_same_bits_each_time_and_a_layer_of_zeros():
+    net, x = network(), images(16, SEED, 3, 12)
+    with torch.no_grad():
+        net[0].weight[2] = 0
+        net[3].weight.zero_()
+    files = [icepoint.quantize(net, x[:1], [x], recipe=[round_weights]).freeze().file_bytes for _ in "ab"]
+    assert files[0] == files[1]
+
+
+def test_one_image_is_enough():
+    x = images(1, SEED, 3, 12)
+    q = icepoint.quantize(network(), x, [x], recipe=[round_weights], weight_bits=4)
+    assert q.trials[0].after.sqnr_db > q.trials[0].before.sqnr_db
