@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .commands import bench, compare, evaluate, export, inspect, quantize, report, train
+from .commands import bench, compare, evaluate, export, inspect, quantize, report, search, train
 from .commands.arguments import Commands
 from .exit_code import exit_code
 
@@ -28,6 +28,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Turns a trained PyTorch network into integers and replays it.",
     )
     add = Commands(parser.add_subparsers(dest="command", required=True, metavar="COMMAND"))
-    for command in (train, quantize, report, compare, evaluate, bench, inspect, export):
+    for command in (train, quantize, search, report, compare, evaluate, bench, inspect, export):
         command.add_to(add)
     return parser

@@ -32,9 +32,7 @@ def add_to(add: Commands) -> None:
 
 def add_model(command: argparse.ArgumentParser) -> None:
     """The arguments that say which model becomes which integers, on which data."""
-    command.add_argument("model", metavar="MODEL", help="torchvision:NAME[:WEIGHTS.pt], file.py:function or "
-                         "package.module:function; the function gives an nn.Module")  # fmt: skip
-    command.add_argument("--weights", type=Path, metavar="FILE.pt", help="a state_dict for the model")
+    add_source(command)
     command.add_argument("--data", required=True, metavar="DATA", help="to calibrate on: a folder of "
                          "pictures, or a .npy or .npz of float32 inputs or uint8 pixels")  # fmt: skip
     add_recipe(command)
@@ -45,6 +43,18 @@ def add_model(command: argparse.ArgumentParser) -> None:
                          "as classifier.*=4; may be given several times")  # fmt: skip
     command.add_argument("--activation-bits", type=_layer_bits, action="append", metavar="[PATTERN=]BITS",
                          help="of inputs and results where they differ, as --weight-bits")  # fmt: skip
+    add_methods(command)
+
+
+def add_source(command: argparse.ArgumentParser) -> None:
+    """The arguments of load_model."""
+    command.add_argument("model", metavar="MODEL", help="torchvision:NAME[:WEIGHTS.pt], file.py:function or "
+                         "package.module:function; the function gives an nn.Module")  # fmt: skip
+    command.add_argument("--weights", type=Path, metavar="FILE.pt", help="a state_dict for the model")
+
+
+def add_methods(command: argparse.ArgumentParser) -> None:
+    """The arguments that say how integers are chosen, however many bits they have."""
     command.add_argument("--recipe", type=_methods, default="accurate", metavar="RECIPE",
                          help=f"what is done for the accuracy: {', '.join(RECIPES)}, or methods with commas "
                          f"between: {', '.join(STEPS)}; default: %(default)s")  # fmt: skip
