@@ -77,7 +77,7 @@ class Evaluator:
 
     def point(self, bits: Bits, found: str) -> Point:
         """The point of these bits. OutOfTime where the clock or the count allows no other one."""
-        key = tuple(sorted(bits.items()))
+        key = _key(bits)
         if key not in self.points:
             if self.left < 1:
                 raise OutOfTime("all evaluations used")
@@ -92,6 +92,10 @@ class Evaluator:
             )  # fmt: skip
             self._advance(1, f"{found}: {self.metric.name} {told['metric']:.4f}, {told['bytes']:,} bytes")
         return self.points[key]
+
+    def knows(self, bits: Bits) -> bool:
+        """Whether this search has come to these bits before."""
+        return _key(bits) in self.points
 
     def model(self, bits: Bits) -> QuantizedModel:
         """The quantized model of these bits, made again where it is not the last one."""
@@ -117,6 +121,10 @@ class Evaluator:
             "milliseconds": ours / reference * anchor,
             "seconds": time.monotonic() - start + (self._seconds_quantizing if q is self.base else 0.0),
         }
+
+
+def _key(bits: Bits) -> tuple[tuple[Item, int], ...]:
+    return tuple(sorted(bits.items()))
 
 
 def frozen_of(q: QuantizedModel) -> FrozenModel:

@@ -95,20 +95,11 @@ class Strategy:
         """More bits for one item and fewer for another, as long as that wins."""
         failures = 0
         while failures < MOST_EXCHANGES and self.best is not None:
-            best = self.best
-            tried = 0
-            for bits in exchanges(best.bits, options, self.top, self.cost, noise):
-                if tuple(sorted(bits.items())) in self.evaluator.points:
-                    continue
-                tried += 1
-                if self.try_(bits, "exchange"):
-                    failures = 0
-                    break
-                failures += 1
-                if failures >= MOST_EXCHANGES:
-                    return
-            if self.best is best or not tried:
+            tries = exchanges(self.best.bits, options, self.top, self.cost, noise)
+            bits = next((bits for bits in tries if not self.evaluator.knows(bits)), None)
+            if bits is None:
                 return
+            failures = 0 if self.try_(bits, "exchange") else failures + 1
 
 
 def _allowed(options: Options, banned: Banned) -> Options:
