@@ -9,16 +9,20 @@ from typing import Any
 from ..capture import Captured
 from ..quantized import QuantizedModel
 from .correct_bias import correct_bias
+from .equalize import equalize
 from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement
 from .round_weights import round_weights
+from .smooth import smooth
 
 GraphStep = Callable[[Captured, Evidence], Captured]
 
 #: Every method by the name that `recipe=[...]` and `--recipe` take.
 STEPS: dict[str, GraphStep] = {
     "fold_batchnorm": fold_batchnorm,
+    "equalize": equalize,
+    "smooth": smooth,
     "correct_bias": correct_bias,
     "round_weights": round_weights,
 }
