@@ -63,3 +63,9 @@ def _parse(path: Path, stream, ndim: int) -> np.ndarray:
     if stream.read(1):
         raise ValueError(f"{path}: goes on after the {count} bytes that its header {shape} promises")
     return np.frombuffer(data, np.uint8).reshape(shape).copy()
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    """Writes uint8 images (n, h, w) or labels (n,) as the format that everybody's MNIST is in."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    path.write_bytes(bytes((0, 0, 8, array.ndim)) + sizes + array.tobytes())

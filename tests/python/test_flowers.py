@@ -99,7 +99,7 @@ def noise(count: int) -> tuple[np.ndarray, torch.Tensor]:
 def trained(seed: int, precision: torch.dtype, epochs: int) -> tuple[Vgg, list[float]]:
     net = Vgg(4, width=1 / 16, image_size=32, hidden=16)
     training.initialize(net, seed)
-    return net, training.train(net, *noise(64), epochs=epochs, seed=seed, precision=precision)
+    return net, training.train(net, *noise(64), epochs=epochs, seed=seed, size=32, precision=precision)
 
 
 def test_training_learns():

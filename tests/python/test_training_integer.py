@@ -1,6 +1,7 @@
 """forward="integer": what training computes is what the deployed file does, bit for bit, layer by layer."""
 
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -9,7 +10,10 @@ import torch.nn.functional as F
 from torch import nn
 
 import icepoint
-from icepoint import training
+from icepoint import data, training
+from icepoint.cli import main
+from icepoint.idx import write_idx
+from small_model import run_json
 from training_nets import NETS, network
 
 BITS = {"chain": 4, "residual": 3, "joined": 4, "transposed": 5, "sequence": 8}
@@ -225,3 +229,22 @@ def test_one_value_a_channel_has_no_statistics():
     with pytest.raises(ValueError, match="more than one value a channel"):
         qat(x[:1])
     qat.eval()(x[:1])
+
+
+def test_the_executable_answers_as_training_did_to_the_image(tmp_path, capsys):
+    """python -m icepoint train --bits, on a few digits; the float weights stay."""
+    weights, out = tmp_path / "float.pt", tmp_path / "net.ice"
+    torch.manual_seed(5)
+    training.save_checkpoint(icepoint.models.NetBN().eval(), weights)
+    before = weights.read_bytes()
+    arguments = ["--embedded", "--model", "NetBN", "--bits", "3", "--weights", str(weights), "--epochs", "1"]
+    assert main(["train", *arguments, "--out", str(out), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert weights.read_bytes() == before
+    digits = data.load("mnist", embedded=True)
+    for name, array in (("images", digits.test_images), ("labels", digits.test_labels)):
+        write_idx(tmp_path / name, array)
+    answers = run_json("eval", out, "--idx", tmp_path / "images", tmp_path / "labels")
+    assert found["count"] == 1000 and round(1000 * answers["accuracy"]) == found["trained"]
+    assert found["executable"] in (found["trained"], None)
+    assert found["trained"] > found["untrained"] + 300  # from random weights, in one epoch of 4,000 digits

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from rich.box import SIMPLE_HEAD
@@ -16,6 +15,8 @@ from rich.table import Table
 from torch import nn
 
 from .. import data, freeze, isa, set_num_threads
+from ..executable import accuracy_on_idx
+from ..idx import write_idx
 from ..models import Net, NetBN
 from ..progress import progress_bar
 from ..training import accuracy, train_classifier
@@ -90,12 +91,6 @@ def main() -> int:
     return 0 if all(result.agree for result in results) else 1
 
 
-def write_idx(path: Path, array: np.ndarray) -> None:
-    """The executable reads what everybody's MNIST is in: uint8 images (n, h, w) or labels (n,)."""
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    path.write_bytes(bytes((0, 0, 8, array.ndim)) + sizes + array.tobytes())
-
-
 def demonstrate(make: Callable[[], nn.Module], taps: Mapping, digits: data.Dataset) -> Result:
     """Trains one network in float, freezes it and measures it on every road."""
     images, labels = data.normalize(digits.train_images), torch.from_numpy(digits.train_labels).long()
@@ -128,9 +123,7 @@ def demonstrate(make: Callable[[], nn.Module], taps: Mapping, digits: data.Datas
     shares = {"float": accuracy(net, test_images, test_labels)}
     shares["QModules"] = accuracy(net.quantize_inference, test_images, test_labels)
     shares["frozen"] = accuracy(frozen, test_images, test_labels)
-    shares["executable"] = measure.executable_accuracy(
-        PROGRAM, path, FOLDER / "images.idx", FOLDER / "labels.idx"
-    )
+    shares["executable"] = accuracy_on_idx(PROGRAM, path, FOLDER / "images.idx", FOLDER / "labels.idx")
     times = {batch: latencies(net, frozen, test_images[:batch]) for batch in BATCHES}
     return Result(
         name=name,

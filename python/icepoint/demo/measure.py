@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .. import executable
 from ..frozen import FrozenModel
 
 Taps = Mapping[str, Callable[[Mapping[str, torch.Tensor]], torch.Tensor]]
@@ -38,21 +37,8 @@ def road_codes(net: nn.Module, images: torch.Tensor, batch_size: int = 250) -> n
 def executable_codes(program: Path, model: Path, images: Path) -> np.ndarray:
     """Output codes of the C++ program, which reads pixels (IDX) and applies the recipe in the file."""
     raw = model.with_suffix(".codes.npy")
-    _call(program, "run", model, images, "--raw", raw)
+    executable.call(program, "run", model, images, "--raw", raw)
     return np.load(raw)
-
-
-def executable_accuracy(program: Path, model: Path, images: Path, labels: Path) -> float:
-    """Accuracy as the C++ program counts it, 0..1."""
-    return _call(program, "eval", model, "--idx", images, labels)["accuracy"]
-
-
-def _call(program: Path, *args: str | Path) -> dict:
-    command = [str(program), *map(str, args), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
-    return json.loads(done.stdout)
 
 
 def microseconds(

@@ -14,6 +14,7 @@ from .._C import save_atomically
 
 # The images are moved by up to this many pixels in each direction, anew in each epoch.
 MAX_SHIFT = 2
+BATCH_SIZE = 128
 
 
 def train_classifier(
@@ -23,7 +24,7 @@ def train_classifier(
     *,
     epochs: int,
     seed: int,
-    batch_size: int = 128,
+    batch_size: int = BATCH_SIZE,
     learning_rate: float = 0.1,
     weight_decay: float = 5e-4,
     progress: Callable[[int, float], None] | None = None,

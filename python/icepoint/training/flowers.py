@@ -1,4 +1,4 @@
-"""Trains the lab's VGG16 on flower photographs: `python -m icepoint.training.flowers`."""
+"""Trains the lab's VGG16 on flower photographs, for few bits too: `python -m icepoint.training.flowers`."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .. import flowers
+from .. import executable, flowers
 from ..exit_code import exit_code
 from ..lab import CHECKPOINT, resize_image
 from ..models import Vgg
 from ..progress import progress_bar
+from ..quantize import quantize
 from ..vision import pixels_to_input, read_image
 from .classifier import accuracy, save_checkpoint
+from .judged import Judged
+from .prepare import prepare
 
 _LOADED = 224  # pixels; augmentation samples smaller pictures out of these
 _BATCH, _LEARNING_RATE, _WEIGHT_DECAY, _SMOOTHING = 32, 1e-3, 0.05, 0.1
+_EPOCHS, _BITS_EPOCHS, _BITS_RATE = 160, 10, 3e-4  # with few bits a trained network is trained on
 
 
 def load_pictures(folder: str | Path, size: int) -> tuple[np.ndarray, torch.Tensor]:
@@ -70,15 +74,17 @@ def augment(pixels: torch.Tensor, size: int, generator: torch.Generator) -> torc
 
 
 def train(
-    net: Vgg,
+    net: nn.Module,
     pixels: np.ndarray,
     labels: torch.Tensor,
     epochs: int,
     seed: int,
+    size: int,
     precision: torch.dtype = torch.bfloat16,
+    learning_rate: float = _LEARNING_RATE,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
-    """Trains in place on uint8 (n, h, w, 3); returns the mean loss of each epoch.
+    """Trains in place on uint8 (n, h, w, 3) as pictures of size x size; returns the mean loss of each epoch.
 
     AdamW (Loshchilov and Hutter, 2019), one cycle of the learning rate, smoothed labels. Nothing is
     chosen by looking at other pictures: the network after the last step is the result. With
@@ -88,14 +94,14 @@ def train(
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (flowers.RECIPE.mean, flowers.RECIPE.std))
     stored = torch.from_numpy(pixels).permute(0, 3, 1, 2)
     steps = epochs * -(-len(stored) // _BATCH)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, steps, pct_start=0.15)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=_WEIGHT_DECAY)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.15)
     net.train().to(memory_format=torch.channels_last)
     losses = []
     for _ in range(epochs):
         total = 0.0
         for places in torch.randperm(len(stored), generator=generator).split(_BATCH):
-            x = (augment(stored[places], net.image_size, generator) - mean) / std
+            x = (augment(stored[places], size, generator) - mean) / std
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
                 scores = net(x.contiguous(memory_format=torch.channels_last))
             loss = F.cross_entropy(scores.float(), labels[places], label_smoothing=_SMOOTHING)
@@ -131,39 +137,81 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=float, default=0.25, help="of the convolutions; default: %(default)s")
     parser.add_argument("--image-size", type=int, default=96, help="pixels; default: %(default)s")
     parser.add_argument("--hidden", type=int, default=256, help="of the linear layers; default: %(default)s")
-    parser.add_argument("--epochs", type=int, default=160, help="default: %(default)s")
+    parser.add_argument(
+        "--bits", type=int, metavar="N",
+        help="train the float network of --weights on with integers of N bits (2..8) and save FILE.ice",
+    )  # fmt: skip
+    parser.add_argument(
+        "--weights", type=Path, default=CHECKPOINT, metavar="FILE.pt", help="for --bits; default: %(default)s"
+    )
+    parser.add_argument("--epochs", type=int, help=f"default: {_EPOCHS}, with --bits {_BITS_EPOCHS}")
     parser.add_argument("--seed", type=int, default=1, help="of everything random; default: %(default)s")
     parser.add_argument(
         "--precision", choices=["bfloat16", "float32"], default="bfloat16",
         help="float32 where the CPU has no AVX512-BF16; takes twice as long; default: %(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=Path, default=CHECKPOINT, metavar="FILE.pt", help="default: %(default)s"
+        "--out", type=Path, metavar="FILE", help=f"default: {CHECKPOINT}, with --bits build/flowers_Nbits.ice"
     )
     return parser
 
 
 def _run(args: argparse.Namespace) -> None:
+    if args.bits is not None:
+        _run_for_bits(args)
+    else:
+        _run_in_float(args)
+
+
+def _run_for_bits(args: argparse.Namespace) -> None:
+    net = Vgg.of(torch.load(args.weights, weights_only=True)).eval()
+    pixels, truth = load_pictures(args.data / "val", net.image_size)
+    pictures = pixels_to_input(pixels, flowers.RECIPE)
+    calibration = pixels_to_input(load_pictures(args.data / "train", net.image_size)[0][::10], flowers.RECIPE)
+
+    def right(network: nn.Module) -> int:
+        return round(len(truth) * accuracy(network, pictures, truth, batch_size=60))
+
+    out = args.out or Path("build") / f"flowers_{args.bits}bits.ice"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    untrained = right(quantize(net, pictures[:1], calibration, args.bits))
+    qat = prepare(net, pictures[:1], calibration, args.bits, input_recipe=flowers.RECIPE)
+    losses, seconds = _train_with_bar(qat, args, args.epochs or _BITS_EPOCHS, net.image_size, _BITS_RATE)
+    qat.freeze().save(out)
+    program = executable.program()
+    share = program and executable.call(program, "eval", out, args.data / "val")["accuracy"]
+    counted = None if share is None else round(len(truth) * share)
+    print(Judged(len(truth), right(net), untrained, right(qat), counted, seconds, losses[-1]))
+    print(f"saved {out}")
+
+
+def _train_with_bar(
+    net: nn.Module, args: argparse.Namespace, epochs: int, size: int, learning_rate: float
+) -> tuple[list[float], float]:
+    """The mean loss of each epoch, and seconds."""
     pixels, labels = load_pictures(args.data / "train", _LOADED)
-    net = Vgg(len(flowers.CLASSES), args.width, args.image_size, args.hidden)
-    initialize(net, args.seed)
     start = time.monotonic()
-    with progress_bar("training Vgg", args.epochs * len(pixels)) as advance:
+    with progress_bar("training Vgg", epochs * len(pixels)) as advance:
         losses = train(
-            net, pixels, labels, args.epochs, args.seed, getattr(torch, args.precision),
+            net, pixels, labels, epochs, args.seed, size, getattr(torch, args.precision), learning_rate,
             lambda count, loss: advance(count, f"loss {loss:.3f}"),
         )  # fmt: skip
-    seconds = time.monotonic() - start
-    save_checkpoint(net.half(), args.out)
+    return losses, time.monotonic() - start
 
-    stored = Vgg.of(torch.load(args.out, weights_only=True))
+
+def _run_in_float(args: argparse.Namespace) -> None:
+    net = Vgg(len(flowers.CLASSES), args.width, args.image_size, args.hidden)
+    initialize(net, args.seed)
+    epochs, out = args.epochs or _EPOCHS, args.out or CHECKPOINT
+    losses, seconds = _train_with_bar(net, args, epochs, net.image_size, _LEARNING_RATE)
+    save_checkpoint(net.half(), out)
+
+    stored = Vgg.of(torch.load(out, weights_only=True))
     pixels, labels = load_pictures(args.data / "val", args.image_size)
     right = accuracy(stored, pixels_to_input(pixels, flowers.RECIPE), labels, batch_size=60) * len(labels)
-    print(
-        f"{args.epochs} epochs in {seconds:.0f} s, seed {args.seed}, mean loss of the last {losses[-1]:.4f}"
-    )
+    print(f"{epochs} epochs in {seconds:.0f} s, seed {args.seed}, mean loss of the last {losses[-1]:.4f}")
     print(f"right on {right:.0f} of {len(labels)} other photographs: {100 * right / len(labels):.1f} %")
-    print(f"saved {args.out}, {args.out.stat().st_size:,} bytes")
+    print(f"saved {out}, {out.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
