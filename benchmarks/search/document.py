@@ -21,6 +21,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     most = next(p for p in row["front"] if p["found"] == "most bits")
     same = row["uniform"]
     bits = sorted(row["weight_bits"].values()), sorted(row["activation_bits"].values())
+    minutes = f"{sum(p['seconds'] for p in row['front']) / 60:.1f}"
     mean = sum(bits[0]) / len(bits[0])
     return [
         row["title"], row["cost"].replace("_", " "), f"{round(row['max_drop'] * row['images'])}",
@@ -32,7 +33,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{row['milliseconds']:.3f}", f"{100 * row['milliseconds'] / most['milliseconds']:.0f} %",
         "" if row["unseen"] is None else f"{round(row['unseen']['drop'] * row['unseen']['images'])} of "
         f"{row['unseen']['images']:,}",
-        f"{len(row['front'])}", f"{row['seconds'] / 60:.1f}{', stopped' if row['stopped'] else ''}",
+        f"{len(row['front'])}", minutes + (", stopped" if row["stopped"] else ""),
     ]  # fmt: skip
 
 

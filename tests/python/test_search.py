@@ -142,8 +142,9 @@ def test_a_search_that_goes_on_ends_as_one_without_a_break(tmp_path):
     finished = Closeness(net)
     assert points_of(search(net, finished, 1e-3, weight_bits=(8, 6, 4, 3), state=state)) == points_of(whole)
     assert finished.calls == 1
-    with pytest.raises(ValueError, match="another recipe"):
-        search(net, Closeness(net), 1e-3, recipe="accurate", state=state)
+    for options, what in (({"recipe": "accurate"}, "recipe"), ({"weight_bits": (7, 6)}, "quantized model")):
+        with pytest.raises(ValueError, match=f"search.state: .* is of another .*{what}"):
+            search(net, Closeness(net), 1e-3, state=state, **options)
 
 
 def test_another_budget_uses_what_is_known(tmp_path):

@@ -25,8 +25,8 @@ class Point:
 
     `bytes` are those of the file. `milliseconds` is the least time of one image, called from Python, on
     as many threads as icepoint.get_num_threads() says, freed from the machine's drift by timing the
-    model of most bits in turn with it. `cost` is its price before it was made, as order.py saw it; `found`
-    tells which part of the search came to it.
+    model of most bits in turn with it. `cost` is its price before it was made, as order.py saw it;
+    `seconds` went into making and judging it; `found` tells which part of the search came to it.
     """
 
     weight_bits: dict[str, int]
@@ -35,6 +35,7 @@ class Point:
     bytes: int
     milliseconds: float
     cost: float
+    seconds: float
     found: str
 
     @property
@@ -88,7 +89,7 @@ class Evaluator:
             self.seconds_each = told["seconds"]
             self.points[key] = Point(
                 named(bits, WEIGHTS), named(bits, ACTIVATIONS), told["metric"], told["bytes"],
-                told["milliseconds"], self.prices.of(bits), found,
+                told["milliseconds"], self.prices.of(bits), told["seconds"], found,
             )  # fmt: skip
             self._advance(1, f"{found}: {self.metric.name} {told['metric']:.4f}, {told['bytes']:,} bytes")
         return self.points[key]

@@ -72,7 +72,7 @@ def _panel(axes: Any, result: SearchResult, by: str, unit: float, label: str) ->
 def _limits(axes: Any, result: SearchResult) -> None:
     """Shows what lies within some budgets of float: what broke down would flatten all the rest."""
     high = max([result.float_metric, *(p.metric for p in result.front)])
-    shown = max(8 * result.budget.max_drop, 2 * (result.float_metric - result.metric), 1e-3)
+    shown = max(4 * result.budget.max_drop, 2 * (result.float_metric - result.metric), 1e-3)
     low = max(min(p.metric for p in result.front), result.float_metric - shown)
     low = min(low, result.float_metric - 1.2 * result.budget.max_drop)
     margin = 0.08 * (high - low or 1.0)

@@ -15,7 +15,7 @@ from ..quantize import quantize
 from ..quantize_inputs import check_model, examples_of
 from ..quantized import QuantizedModel
 from .costs import COSTS
-from .evaluate import Evaluator
+from .evaluate import Evaluator, frozen_of
 from .items import ACTIVATIONS, WEIGHTS, network_of, uniform
 from .metric import Budget, Function, Metric
 from .plan import Clock, SearchPlan
@@ -126,6 +126,8 @@ def _identity(
         "data": judging.digest(),
         "calibration data": Samples(base._evidence.images, None).digest(),
         "metric": metric,
+        # Whatever else makes the integers what they are: data that are not held, the most bits, a release.
+        "quantized model": frozen_of(base).digest,
         "recipe": options,
         "machine": f"{isa()} kernels, {get_num_threads()} threads",
     }
