@@ -10,6 +10,7 @@ from .codes import check_num_bits
 from .layer_bits import LayerBits
 from .modules import QModule
 from .observers import Observer, make
+from .shared_ranges import sources_of
 from .stages import Stage, stages_of
 from .weights import check_scheme
 
@@ -42,7 +43,10 @@ class Options:
     def stages(self, graph: Captured) -> list[Stage]:
         """The stages of integers that a graph becomes."""
         stages = stages_of(graph, self.weights, *self._bits())
+        sources, observer = sources_of(stages), make(self.observer)
+        outputs = {sources.get(value) for value in graph.outputs}
         for stage in stages:
             if isinstance(stage.layer, QModule):
-                stage.layer.observe_with(self.observer, self.power_of_two)
+                is_output = stage.output in outputs
+                stage.layer.observe_with(observer.for_outputs() if is_output else observer, self.power_of_two)
         return stages

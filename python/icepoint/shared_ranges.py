@@ -62,7 +62,7 @@ def share_ranges(stages: Sequence[Stage], outputs: Sequence[int], widest: float 
     requantized to the union in any case. Returns what every layer had before; `restore` gives it back.
     """
     owns = {stage.output: own for stage in stages if (own := _own(stage)) is not None}
-    sources = _sources(stages)
+    sources = sources_of(stages)
     computed = _computed(stages, outputs, sources)
     groups: dict[int, _Group] = {}
     for value, own in owns.items():
@@ -103,7 +103,7 @@ def _moves(stage: Stage) -> bool:
     return isinstance(stage.layer, (QModule, Reshape)) and own_qparam(stage.layer) is None
 
 
-def _sources(stages: Sequence[Stage]) -> dict[int, int]:
+def sources_of(stages: Sequence[Stage]) -> dict[int, int]:
     """For every value the one that was computed and of which it is a rearrangement."""
     sources: dict[int, int] = {}
     for stage in stages:

@@ -105,6 +105,15 @@ class Observer:
         """One of the same method, parameters and axis that has seen nothing."""
         return type(self)(axis=self.axis, **self.parameters)
 
+    def for_outputs(self) -> Observer:
+        """What observes a network's outputs where this method observes the rest: it has seen nothing.
+
+        Their extremes, since the greatest logit is the answer, and logits that are clipped are equal.
+        """
+        from .extremes import MinMax
+
+        return MinMax(self.axis, gather_all=self.gathers == ALL)
+
     def as_(self, method: str | Observer) -> Observer:
         """Another method's observer, by its name or an example of it, of the same statistics (a copy).
 

@@ -28,6 +28,10 @@ class Mse(Observer):
     name = "mse"
     needs = frozenset({EXTREMES, COUNTS})
 
+    def for_outputs(self) -> Mse:
+        """Itself: what clipping an output costs is weighed already."""
+        return self.fresh()
+
     def _choose(self, num_bits: int) -> tuple[np.ndarray, np.ndarray]:
         error = ExpectedError(self.statistics, num_bits)
         octaves = (self.statistics.histogram.side // 4).bit_length() - 1  # leaves a few bins
