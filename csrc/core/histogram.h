@@ -11,8 +11,8 @@ struct Values {
   int64_t images, channels, size;
 };
 
-/// low, high (images, channels) of each image's channel; size > 0. Denormals count as what they are, whatever
-/// the thread's float modes; a NaN with the sign bit comes out as `low`, any other as `high`.
+/// low, high (images, channels) of each image's channel, both NaN where one value is; size > 0. Denormals
+/// count as what they are, whatever the thread's float modes.
 void extremes(const Values& x, float* low, float* high);
 
 /// Adds to counts (channels, 2 side) how many values lie in each bin, and to zeros (channels) how many are 0

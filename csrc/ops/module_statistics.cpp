@@ -62,8 +62,8 @@ void count(const py::array& x, const py::array& exponents, py::array counts, py:
 
 void bind_statistics(py::module_& m) {
   m.def("extremes", &extremes_of, py::arg("x"),
-        "(low, high), float32 (images, channels), of a float32 array (images, channels, size). Exact, NaN\n"
-        "included: it comes out as one of the two.");
+        "(low, high), float32 (images, channels), of a float32 array (images, channels, size). Both are\n"
+        "NaN where a value is.");
   m.def("count_bins", &count, py::arg("x"), py::arg("exponents"), py::arg("counts"), py::arg("zeros"),
         R"(Counts float32 values (images, channels, size) into bins of width 2**exponents[c], in place.
 
