@@ -54,7 +54,11 @@ def _told_by_first(command: Command, args: Arguments, rank: int) -> int:
 @contextlib.contextmanager
 def _process_group() -> Iterator[int]:
     """The launcher's processes as torch's process group; yields the rank."""
-    seconds = float(os.environ.get(TIMEOUT_VARIABLE, TIMEOUT_SECONDS))
+    # Capturing a model imports this too, and it keeps the group that it finds as a default argument: gloo's
+    # threads would outlive the group, and one that frees a tensor while Python ends aborts the process.
+    import torch.distributed.nn.functional  # noqa: F401
+
+    seconds = _timeout()
     dist.init_process_group("gloo", timeout=datetime.timedelta(seconds=seconds))
     try:
         yield dist.get_rank()
@@ -62,6 +66,17 @@ def _process_group() -> Iterator[int]:
         with contextlib.suppress(RuntimeError):  # a lost worker
             dist.barrier()  # the launcher ends all once one has ended: only when the first has told why
         dist.destroy_process_group()
+
+
+def _timeout() -> float:
+    text = os.environ.get(TIMEOUT_VARIABLE, str(TIMEOUT_SECONDS))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86400:
+        raise ValueError(f"{TIMEOUT_VARIABLE}: expected 1..86400 seconds, found {text!r}")
+    return seconds
 
 
 @contextlib.contextmanager
