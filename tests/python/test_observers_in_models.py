@@ -10,7 +10,7 @@ from torch import nn
 
 import icepoint
 from icepoint import QParam, choose_qparams, choose_weight_qparams, quantize
-from icepoint.observers import METHODS, Mse, Percentile, make
+from icepoint.observers import METHODS, Mse, Observer, Percentile, make
 from icepoint.qparams import power_of_two_qparams
 from icepoint.weights import SCHEMES, WeightQParam, weight_range
 from observer_data import same_state, values
@@ -207,6 +207,18 @@ def test_power_of_two_weights(scheme):
         again = WeightQParam(bits, scheme)
         again.load(q.state())
         assert again.power_of_two
+
+
+def test_a_method_of_ones_own(model):
+    class Half(Observer):
+        name = "half"
+
+        def _choose(self, num_bits):
+            return self.statistics.low / 2, self.statistics.high / 2
+
+    plain, halved = made(model, X), made(model, X, Half())
+    x, y = plain.stages[0].layer.q_in, halved.stages[0].layer.q_in
+    assert (y.min, y.max) == (x.min / 2, x.max / 2)
 
 
 def test_layers_by_hand():
