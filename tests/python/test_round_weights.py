@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 import icepoint
-from icepoint.accuracy.least_squares import Grid, best_ridge, compensating, descend
+from icepoint.accuracy.least_squares import best_ridge, compensating, descend
 from icepoint.accuracy.moments import PLACES, step_for
 from icepoint.accuracy.moments import moments as moments_of
 from icepoint.accuracy.patches import patches, places
 from icepoint.accuracy.round_weights import round_weights
+from icepoint.accuracy.weight_grid import Grid
 from icepoint.accuracy.weighted import weights_of
 from icepoint.modules.weighted import QWeighted
 from icepoint.qparams import QParam
@@ -89,7 +90,8 @@ def problem(seed, oc=6, k=150):
     h = x.T @ x / 40 + torch.eye(k, dtype=torch.float64)
     v = torch.randn(oc, k, generator=g, dtype=torch.float64)
     ends = torch.full((oc,), 7.0, dtype=torch.float64)
-    grid = Grid(v, v.abs().amax(1) / 7, torch.zeros(oc, dtype=torch.float64), -ends, ends, True)
+    zero = torch.zeros(oc, dtype=torch.float64)
+    grid = Grid(v, v.abs().amax(1) / 7, zero, zero, -ends, ends, True)
     grid.codes = grid.nearest(v)
     return grid, v, h
 
@@ -122,7 +124,7 @@ def test_descent_finds_the_best_of_all_codes_where_they_can_be_tried():
     h = torch.tensor([[1.0, 0.9], [0.9, 1.0]], dtype=torch.float64)
     v = torch.tensor([[0.6, 0.6], [1.4, -0.4]], dtype=torch.float64)
     one = torch.ones(2, dtype=torch.float64)
-    grid = Grid(torch.round(v), one, 0 * one, -3 * one, 3 * one, False)
+    grid = Grid(torch.round(v), one, 0 * one, 0 * one, -3 * one, 3 * one, False)
     descend(grid, v, h, 9)
     tried = [[a, b] for a in range(-3, 4) for b in range(-3, 4)]
     for row in range(2):

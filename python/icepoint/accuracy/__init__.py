@@ -1,11 +1,14 @@
 """Methods that win accuracy back: pure steps from graph to graph, and the recipes made of them."""
 
+from .clip_weights import clip_weights
 from .correct_bias import correct_bias
+from .correct_bias_analytic import correct_bias_analytic
 from .equalize import equalize
 from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement, judge
 from .recipes import RECIPES, STEPS, GraphStep, Method, Trial
+from .reestimate_batchnorm import reestimate_batchnorm
 from .round_weights import round_weights
 from .smooth import smooth
 from .sweep import Visit, sweep
@@ -19,10 +22,13 @@ __all__ = [
     "Method",
     "Trial",
     "Visit",
+    "clip_weights",
     "correct_bias",
+    "correct_bias_analytic",
     "equalize",
     "fold_batchnorm",
     "judge",
+    "reestimate_batchnorm",
     "round_weights",
     "smooth",
     "sweep",

@@ -8,12 +8,13 @@ from dataclasses import replace
 import torch
 
 from ..capture import Captured
-from ..distributed import Share, workers
+from ..distributed import Share
 from ..modules.clamps import Activation, activated
 from ..modules.weighted import QWeighted
 from ..tuning import Tuning
 from .evidence import Evidence
-from .sweep import Visit, images_that_fit, sweep
+from .retuning import retuned
+from .sweep import Visit
 
 _STEPS = 4  # of Newton's method; behind a ReLU the third one moves less than a code
 _LEAST_SLOPE = 1.0 / 16  # a channel that is hardly ever active is moved in small steps
@@ -31,29 +32,19 @@ def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
     one observation; of few or noisy ones only the part is taken that is not noise: shrunk by
     1 - s^2 / (n m^2), after James and Stein.
     """
-    q = evidence.quantized(graph)
-    plan = evidence.plan(q)
-    count = min(len(evidence.images[0]), images_that_fit(plan, evidence.images))
-    share = workers().share(count, not plan.captured.missing)
-    found: dict[int, Tuning] = {}
-    for visit in sweep(plan, [share.of(x[:count]) for x in evidence.images], "correcting biases"):
-        if isinstance(visit.stage.layer, QWeighted):
-            step = visit.stage.steps[0]
-            shift = _shift(visit, share)
-            bias = shift if step.tuning.bias is None else step.tuning.bias + shift
-            found[step.output] = replace(step.tuning, bias=bias)
-            visit.retune(found[step.output])
-    steps = [replace(s, tuning=found.get(s.output, s.tuning)) for s in graph.steps]
-    return replace(graph, steps=steps)
+    return retuned(graph, evidence, _corrected, "correcting biases")
 
 
-def _shift(visit: Visit, share: Share) -> torch.Tensor:
+def _corrected(visit: Visit, layer: QWeighted, tuning: Tuning, share: Share) -> Tuning:
+    shift = _shift(visit, layer, share)
+    return replace(tuning, bias=shift if tuning.bias is None else tuning.bias + shift)
+
+
+def _shift(visit: Visit, layer: QWeighted, share: Share) -> torch.Tensor:
     """float64 (oc,): what added to the integers' results makes their mean that of float."""
-    layer = visit.stage.layer
-    assert isinstance(layer, QWeighted)
     f, n = layer.activation, share.count
-    real = _rows(layer, visit.floats[0], layer.float_weights())
-    ints = _rows(layer, visit.reals[0], layer.fake_weights())
+    real = rows_of(layer, visit.floats[0], layer.float_weights())
+    ints = rows_of(layer, visit.reals[0], layer.fake_weights())
     # Sums of multiples of a fixed unit are exact: neither order nor workers show in them.
     unit = math.ldexp(1.0, math.frexp(layer.q_out.scale)[1] - 20)
     goal = _units(real, f, unit)
@@ -66,7 +57,7 @@ def _shift(visit: Visit, share: Share) -> torch.Tensor:
     return shift * _certain(share.joined(goal - _units(ints, f, unit)))
 
 
-def _rows(
+def rows_of(
     layer: QWeighted, x: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor | None]
 ) -> torch.Tensor:
     """float32 (n, oc, positions): the layer's results in front of its activation, one image at a time."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from .moments import Moments
+from .weight_grid import Grid
 
 _BLOCK = 128  # columns whose errors follow every change at once; those behind follow by one product
 _RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -38,30 +37,6 @@ def best_ridge(weight: torch.Tensor, one: Moments, other: Moments) -> float:
             error += float(((v @ unseen.covariance - 2.0 * weight @ unseen.cross) * v).sum())
         errors.append(error)
     return _RIDGES[errors.index(min(errors))]
-
-
-@dataclass
-class Grid:
-    """The weights s q of one group: codes q (oc, K) in low .. high, scales s (oc,), all float64.
-
-    `low`, `high` (oc,) are the least and the greatest code, less the zero point. No scale falls below
-    `least` (oc,). `free`: whether each row has a scale for itself, which may move.
-    """
-
-    codes: torch.Tensor
-    scale: torch.Tensor
-    least: torch.Tensor
-    low: torch.Tensor
-    high: torch.Tensor
-    free: bool
-
-    @property
-    def weight(self) -> torch.Tensor:
-        return self.codes * self.scale[:, None]
-
-    def nearest(self, weight: torch.Tensor) -> torch.Tensor:
-        """The codes of weights (oc, k)."""
-        return torch.round(weight / self.scale[:, None]).clamp(self.low[:, None], self.high[:, None])
 
 
 def descend(grid: Grid, v: torch.Tensor, h: torch.Tensor, passes: int) -> None:

@@ -14,7 +14,7 @@ from ..layers import WEIGHTED, following_maps
 from ..modules.function import Slopes
 from .weighted import weights_of
 
-_POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+_POOLS = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,50 @@ def links(graph: Captured) -> list[Link]:
     return found
 
 
-def _reach(readers: dict[int, list[Step | None]], value: int, channels: Channels, link: Link) -> bool:
-    """Follows a value to all its readers; whether every way ends in a consumer."""
+def mean_links(graph: Captured) -> list[Link]:
+    """Every producer and, by a way, the layers that read means of its channels behind at most one ReLU or
+    clamp 0..b, which is then the link's only clamp: averages and moves, but no maximum and no table."""
+    readers, reader, found = graph.readers(), graph.only_reader(), []
+    for step in graph.steps:
+        if not isinstance(step.module, WEIGHTED):
+            continue
+        maps = following_maps(step, reader)
+        value = (maps or [step])[-1].output
+        clamps = [s for s in readers.get(value, []) if s is not None and is_clamp(s.module)]
+        for way in (None, *clamps):
+            link = Link(step, maps, [], [] if way is None else [way])
+            start = Channels(torch.arange(link.count), not isinstance(step.module, nn.Linear))
+            _reach(readers, value if way is None else way.output, start, link, averages=True)
+            if link.consumers:
+                found.append(link)
+    return found
+
+
+def _reach(
+    readers: dict[int, list[Step | None]], value: int, channels: Channels, link: Link, averages: bool = False
+) -> bool:
+    """Adds the consumers that a value reaches; whether every way ends in one. `averages`: no other ways."""
+    whole = True
     for step in readers.get(value, []):
         if step is None or len(step.inputs) != 1:
-            return False
-        if isinstance(step.module, WEIGHTED):
+            whole = False
+        elif isinstance(step.module, WEIGHTED):
             if channels.spatial is isinstance(step.module, nn.Linear):
-                return False
-            link.consumers.append((step, channels.of))
-            continue
-        if bound_of(step.module) is not None:
+                whole = False
+            else:
+                link.consumers.append((step, channels.of))
+        elif not averages and bound_of(step.module) is not None:
             link.clamps.append(step)
-            after: Channels | None = channels
+            whole &= _reach(readers, step.output, channels, link)
         else:
-            after = _behind(step.module, channels)
-        if after is None or not _reach(readers, step.output, after, link):
-            return False
-    return True
+            after = None if averages and is_clamp(step.module) else _behind(step.module, channels, averages)
+            whole &= after is not None and _reach(readers, step.output, after, link, averages)
+    return whole
+
+
+def is_clamp(module: nn.Module) -> bool:
+    """Whether a module is a ReLU, or a clamp to 0..b."""
+    return isinstance(module, nn.ReLU) or bound_of(module) is not None
 
 
 def bound_of(module: nn.Module) -> float | None:
@@ -89,10 +115,10 @@ def bound_of(module: nn.Module) -> float | None:
     return module.high if is_bound else None
 
 
-def _behind(module: nn.Module, channels: Channels) -> Channels | None:
+def _behind(module: nn.Module, channels: Channels, averages: bool) -> Channels | None:
     """The channels behind a module with f(x / s) = f(x) / s a channel; None behind any other."""
     if _is_homogeneous(module):
-        return channels
+        return None if averages else channels
     if isinstance(module, Reshape):
         return _reshaped(module.shape, channels)
     if not channels.spatial:
@@ -102,7 +128,8 @@ def _behind(module: nn.Module, channels: Channels) -> Channels | None:
     if isinstance(module, Slice) and module.axis == 1:
         return Channels(channels.of[module.start : module.stop : module.step], True)
     pads = isinstance(module, Pad) and (module.mode != "constant" or module.value == 0.0)
-    keeps = isinstance(module, (*_POOLS, Resize, Slice)) or (pads and list(module.channels) == [0, 0])
+    moves = (*_POOLS, Resize, Slice) if averages else (nn.MaxPool2d, *_POOLS, Resize, Slice)
+    keeps = isinstance(module, moves) or (pads and list(module.channels) == [0, 0])
     return channels if keeps else None
 
 

@@ -8,11 +8,14 @@ from typing import Any
 
 from ..capture import Captured
 from ..quantized import QuantizedModel
+from .clip_weights import clip_weights
 from .correct_bias import correct_bias
+from .correct_bias_analytic import correct_bias_analytic
 from .equalize import equalize
 from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement
+from .reestimate_batchnorm import reestimate_batchnorm
 from .round_weights import round_weights
 from .smooth import smooth
 
@@ -23,6 +26,9 @@ STEPS: dict[str, GraphStep] = {
     "fold_batchnorm": fold_batchnorm,
     "equalize": equalize,
     "smooth": smooth,
+    "reestimate_batchnorm": reestimate_batchnorm,
+    "clip_weights": clip_weights,
+    "correct_bias_analytic": correct_bias_analytic,
     "correct_bias": correct_bias,
     "round_weights": round_weights,
 }
