@@ -19,19 +19,22 @@ Bits = int | Mapping[str, int] | None
 
 @dataclass(frozen=True)
 class Options:
-    """The arguments of icepoint.quantize of the same names. ValueError for what they cannot be."""
+    """The arguments of icepoint.quantize of the same names; the recipe names an observer where there is none.
+
+    ValueError for what they cannot be.
+    """
 
     num_bits: int = 8
     weights: str = "per_channel"
     weight_bits: Bits = None
     activation_bits: Bits = None
-    observer: str | Observer = "min_max"
+    observer: str | Observer | None = None
     power_of_two: bool = False
 
     def __post_init__(self) -> None:
         check_num_bits(self.num_bits, "quantize.num_bits")
         check_scheme(self.weights)
-        make(self.observer)
+        self._observer()
         self._bits()
 
     def _bits(self) -> tuple[LayerBits, LayerBits]:
@@ -40,10 +43,13 @@ class Options:
             LayerBits(self.activation_bits, self.num_bits, "quantize.activation_bits", "layer"),
         )
 
+    def _observer(self) -> Observer:
+        return make(self.observer or "min_max")
+
     def stages(self, graph: Captured) -> list[Stage]:
         """The stages of integers that a graph becomes."""
         stages = stages_of(graph, self.weights, *self._bits())
-        sources, observer = sources_of(stages), make(self.observer)
+        sources, observer = sources_of(stages), self._observer()
         outputs = {sources.get(value) for value in graph.outputs}
         for stage in stages:
             if isinstance(stage.layer, QModule):

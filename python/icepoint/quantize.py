@@ -30,7 +30,7 @@ def quantize(
     weight_bits: Bits = None,
     activation_bits: Bits = None,
     input_recipe: Recipe | Mapping[str, Any] | None = None,
-    observer: str | Observer = "min_max",
+    observer: str | Observer | None = None,
     power_of_two: bool = False,
 ) -> QuantizedModel:
     """A model whose layers compute with integers, calibrated and ready to freeze.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -81,7 +80,7 @@ class QuantizedModel(nn.Module):
         """
         if self._evidence is None or self._method is None:
             raise ValueError("again: a QuantizedModel from a pickle holds no calibration data; quantize anew")
-        evidence = self._evidence.with_options(replace(self._evidence.options, **options))
+        evidence = self._evidence.with_options(**options)
         with alone():
             return (self._method if recipe is None else self._method.of(recipe)).apply(evidence)
 

@@ -32,10 +32,11 @@ def correct_bias(graph: Captured, evidence: Evidence) -> Captured:
     one observation; of few or noisy ones only the part is taken that is not noise: shrunk by
     1 - s^2 / (n m^2), after James and Stein.
     """
-    return retuned(graph, evidence, _corrected, "correcting biases")
+    return retuned(graph, evidence, corrected, "correcting biases")
 
 
-def _corrected(visit: Visit, layer: QWeighted, tuning: Tuning, share: Share) -> Tuning:
+def corrected(visit: Visit, layer: QWeighted, tuning: Tuning, share: Share) -> Tuning:
+    """The tuning with the bias that takes back what the layer's integers shift."""
     shift = _shift(visit, layer, share)
     return replace(tuning, bias=shift if tuning.bias is None else tuning.bias + shift)
 

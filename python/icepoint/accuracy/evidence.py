@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,6 +16,15 @@ from ..plans import Plan, Plans
 from ..quantized import QuantizedModel
 from ..recipe import Recipe
 from .judge import Judgement, float_outputs, integer_outputs, judge
+
+
+@dataclass
+class _Seen:
+    """What all evidence of one call of quantize shares: the data, what is held of it, its float outputs."""
+
+    data: list[Any]
+    images: list[torch.Tensor] = field(default_factory=list)
+    expected: list[torch.Tensor] | None = None
 
 
 class Evidence:
@@ -36,29 +46,33 @@ class Evidence:
     ):
         self.source, self.original, self.options = source, graph, options
         self.examples, self.recipe = list(examples), recipe
-        self.images: list[torch.Tensor] = []
-        self._data = [data]
+        self._seen = _Seen([data])
         self._made: list[tuple[Captured, QuantizedModel]] = []
-        self._expected: list[torch.Tensor] | None = None
 
-    def with_options(self, options: Options) -> Evidence:
-        """The same data for integers of other bits or another scheme."""
-        found = Evidence(self.source, self.original, options, self.examples, self.recipe, None)
-        found._data, found.images, found._expected = self._data, self.images, self._expected
+    @property
+    def images(self) -> list[torch.Tensor]:
+        return self._seen.images
+
+    def with_options(self, **options: Any) -> Evidence:
+        """The same data for integers of other bits, another scheme or other ranges."""
+        found = Evidence(
+            self.source, self.original, replace(self.options, **options), self.examples, self.recipe, None
+        )
+        found._seen = self._seen
         return found
 
     def with_more(self, batches: Batches, data: Any) -> Evidence:
         """This evidence and another pass over `data`, which `batches` saw."""
-        found = self.with_options(self.options)
-        found.images, found._expected = bounded([tuple(self.images), *batches.held]), None
-        found._data = [*self._data, _to_see_again(batches, data)]
+        found = self.with_options()
+        images = bounded([tuple(self.images), *batches.held])
+        found._seen = _Seen([*self._seen.data, _to_see_again(batches, data)], images)
         return found
 
     def forget(self) -> None:
         """Drops what was made on the way: models, and float outputs of a part of the images."""
         self._made = []
         if workers().size > 1:
-            self._expected = None
+            self._seen.expected = None
 
     @property
     def batches(self) -> list[tuple[torch.Tensor, ...]]:
@@ -72,11 +86,11 @@ class Evidence:
                 return q
         plans = Plans(self.source, self.original, graph, self.options.stages)
         q = QuantizedModel(plans, self.examples, self.recipe).eval()
-        for i, data in enumerate(self._data):
+        for i, data in enumerate(self._seen.data):
             batches = q._observe(data)
             if not self.images:
-                self.images = bounded(batches.held)
-                self._data[i] = _to_see_again(batches, data)
+                self._seen.images = bounded(batches.held)
+                self._seen.data[i] = _to_see_again(batches, data)
         q.fix()
         self._made = [*self._made[-2:], (graph, q)]
         return q
@@ -93,9 +107,9 @@ class Evidence:
         plan = self.plan(q)
         share = workers().share(len(self.images[0]), not plan.captured.missing)
         mine = [share.of(x) for x in self.images]
-        if self._expected is None:
-            self._expected = float_outputs(self.plan(self.quantized(self.original)), mine)
-        return judge(self._expected, integer_outputs(plan, mine), share)
+        if self._seen.expected is None:
+            self._seen.expected = float_outputs(self.plan(self.quantized(self.original)), mine)
+        return judge(self._seen.expected, integer_outputs(plan, mine), share)
 
 
 def _to_see_again(batches: Batches, data: Any) -> Any:

@@ -16,7 +16,7 @@ from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement
 from .reestimate_batchnorm import reestimate_batchnorm
-from .round_weights import round_weights
+from .round_weights import round_small_weights, round_weights
 from .smooth import smooth
 
 GraphStep = Callable[[Captured, Evidence], Captured]
@@ -31,6 +31,7 @@ STEPS: dict[str, GraphStep] = {
     "correct_bias_analytic": correct_bias_analytic,
     "correct_bias": correct_bias,
     "round_weights": round_weights,
+    "round_small_weights": round_small_weights,
 }
 
 
@@ -49,10 +50,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class Method:
-    """Methods in order. `measured`: each stays only where the outputs' SQNR on the held images rises."""
+    """Methods in order, on ranges that `observer` chooses where the caller names none.
+
+    `measured`: each stays only where the outputs' SQNR on the held images rises.
+    """
 
     name: str
     steps: tuple[GraphStep, ...]
+    observer: str = "min_max"
     measured: bool = True
 
     @classmethod
@@ -77,6 +82,8 @@ class Method:
 
     def apply(self, evidence: Evidence) -> QuantizedModel:
         """The model of integers after all methods; `trials` tells what each did."""
+        asked = evidence
+        evidence = asked.with_options(observer=asked.options.observer or self.observer)
         graph = evidence.original
         q, trials = evidence.quantized(graph), []
         judgement = evidence.judge(q) if self.steps else None
@@ -92,7 +99,7 @@ class Method:
             if kept:
                 graph, q, judgement = tried, model, after
         evidence.forget()
-        q.made_by(evidence, self, trials)
+        q.made_by(asked, self, trials)
         return q
 
 
@@ -103,6 +110,6 @@ def _name(step: GraphStep) -> str:
 #: "fast" is the plain arithmetic of docs/numerics.md over the observed ranges.
 RECIPES = {
     "fast": Method("fast", ()),
-    "accurate": Method("accurate", (correct_bias,)),
-    "max": Method("max", (correct_bias, round_weights)),
+    "accurate": Method("accurate", (round_small_weights,), "mse"),
+    "max": Method("max", (correct_bias, round_weights), "mse"),
 }

@@ -11,6 +11,7 @@ from ..accuracy import RECIPES, STEPS
 from ..calibration_data import first_image
 from ..coverage import coverage
 from ..distributed import workers
+from ..observers import METHODS
 from ..options import Bits
 from ..quantize import quantize
 from ..quantized import QuantizedModel
@@ -55,6 +56,8 @@ def add_source(command: argparse.ArgumentParser) -> None:
 
 def add_methods(command: argparse.ArgumentParser) -> None:
     """The arguments that say how integers are chosen, however many bits they have."""
+    command.add_argument("--observer", choices=METHODS, help="how ranges are chosen; default: the recipe's")
+    command.add_argument("--power-of-two", action="store_true", help="scales that are shifts, for hardware")
     command.add_argument("--recipe", type=_methods, default="accurate", metavar="RECIPE",
                          help=f"what is done for the accuracy: {', '.join(RECIPES)}, or methods with commas "
                          f"between: {', '.join(STEPS)}; default: %(default)s")  # fmt: skip
@@ -96,6 +99,7 @@ def quantized_of(args: Arguments) -> QuantizedModel:
         model, example, args.data, args.bits, args.scheme, args.recipe, input_recipe=recipe,
         weight_bits=_bits_of("--weight-bits", args.weight_bits),
         activation_bits=_bits_of("--activation-bits", args.activation_bits),
+        observer=args.observer, power_of_two=args.power_of_two,
     )  # fmt: skip
 
 
