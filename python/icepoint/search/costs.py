@@ -12,6 +12,8 @@ COSTS = ("bytes", "milliseconds", "bit_operations")
 
 #: A time counts as shorter only by so much: of the layer's own, and of the whole network's.
 LESS_OF_LAYER, LESS_OF_ALL = 0.05, 0.005
+#: Results of fewer bits are looked at only if all layers together gain so much.
+LESS_OF_RESULTS = 0.05
 
 Table = dict[Item, dict[int, float]]
 
@@ -74,7 +76,9 @@ def milliseconds_of(
                 prices = summed.setdefault(item, dict.fromkeys(measured, 0.0))
                 for b in measured:
                     prices[b] += measured[b][k]
-        total = sum(measured[max(measured)]) if measured else 0.0
+        total = sum(measured[max(measured)])
+        if kind == ACTIVATIONS and min(map(sum, measured.values())) > (1 - LESS_OF_RESULTS) * total:
+            continue
         table |= {item: _only_clearly_less(prices, total) for item, prices in summed.items()}
     return Additive(table)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .. import bench
@@ -82,9 +82,7 @@ class Evaluator:
         if key not in self.points:
             if self.left < 1:
                 raise OutOfTime("all evaluations used")
-            told = self.state.recall(
-                "point " + " ".join(f"{i.kind[0]}:{i.name}={b}" for i, b in key), lambda: self._measured(bits)
-            )
+            told = self.state.recall(f"point {in_words(bits)}", lambda: self._measured(bits))
             self.left -= 1
             self.seconds_each = told["seconds"]
             self.points[key] = Point(
@@ -97,6 +95,10 @@ class Evaluator:
     def knows(self, bits: Bits) -> bool:
         """Whether this search has come to these bits before."""
         return _key(bits) in self.points
+
+    def retimed(self, point: Point, milliseconds: float) -> None:
+        """Gives a point a better time."""
+        self.points[_key(point.bits)] = replace(point, milliseconds=milliseconds)
 
     def model(self, bits: Bits) -> QuantizedModel:
         """The quantized model of these bits, made again where it is not the last one."""
@@ -124,6 +126,11 @@ class Evaluator:
         }
 
 
+def in_words(bits: Bits) -> str:
+    """What a state knows them by."""
+    return " ".join(f"{item.kind[0]}:{item.name}={b}" for item, b in _key(bits))
+
+
 def _key(bits: Bits) -> tuple[tuple[Item, int], ...]:
     return tuple(sorted(bits.items()))
 
@@ -135,10 +142,10 @@ def frozen_of(q: QuantizedModel) -> FrozenModel:
     return frozen
 
 
-def interleaved(models: list[FrozenModel]) -> list[float]:
+def interleaved(models: list[FrozenModel], rounds: int = ROUNDS) -> list[float]:
     """The least milliseconds of one image of each, timed in turn: what slows one down slows the others."""
     least = [float("inf")] * len(models)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for i, model in enumerate(models):
             least[i] = min(least[i], bench.time_calls(model, 1, ROUND_SECONDS)["min_us"] / 1e3)
     return least
