@@ -52,8 +52,11 @@ def _moves(now: Bits, options: Options, cost: Cost, noise: Noise) -> list[tuple[
     return found
 
 
-def exchanges(now: Bits, options: Options, top: Bits, cost: Cost, noise: Noise) -> list[Bits]:
-    """One item with more bits and another with fewer, for less cost in all; the least noise first."""
+def exchanges(
+    now: Bits, options: Options, top: Bits, cost: Cost, noise: Noise, least: float = 0.0
+) -> list[Bits]:
+    """One item with more bits and another with fewer, which saves more than `least` in all; the least
+    noise for each unit saved first."""
     price, loud = cost.of(now), noise_of(now, noise)
     found = []
     for up, choices in options.items():
@@ -62,6 +65,6 @@ def exchanges(now: Bits, options: Options, top: Bits, cost: Cost, noise: Noise) 
             for down, fewer in options.items():
                 for b in (b for b in fewer if down != up and b < now[down]):
                     tried = {**raised, down: b}
-                    if (saved := price - cost.of(tried)) > 0:
+                    if (saved := price - cost.of(tried)) > least:
                         found.append(((noise_of(tried, noise) - loud) / saved, len(found), tried))
     return [tried for _, _, tried in sorted(found, key=lambda f: f[:2])]

@@ -9,7 +9,7 @@ from .items import Bits, Item
 from .metric import Budget
 from .order import Noise, Options, exchanges, path
 
-ENOUGH = 0.005  # of the cost: what remains to be won when the search ends
+ENOUGH = 0.005  # of the cost: less is not worth a model to evaluate
 MOST_EXCHANGES = 6  # in a row without a gain
 
 Banned = dict[Item, int]
@@ -92,10 +92,11 @@ class Strategy:
         return low
 
     def _exchange(self, options: Options, noise: Noise) -> None:
-        """More bits for one item and fewer for another, as long as that wins."""
+        """More bits for one item and fewer for another, as long as that wins something worth a model."""
         failures = 0
         while failures < MOST_EXCHANGES and self.best is not None:
-            tries = exchanges(self.best.bits, options, self.top, self.cost, noise)
+            least = ENOUGH * self.best.cost
+            tries = exchanges(self.best.bits, options, self.top, self.cost, noise, least)
             bits = next((bits for bits in tries if not self.evaluator.knows(bits)), None)
             if bits is None:
                 return
