@@ -12,9 +12,9 @@ import torch
 from rich.console import Console
 
 import icepoint
-from icepoint.search.costs import COSTS
-from icepoint.search.metric import Metric
-from icepoint.search.samples import Samples
+from icepoint.search_bits.costs import COSTS
+from icepoint.search_bits.metric import Metric
+from icepoint.search_bits.samples import Samples
 
 from .. import report
 from ..environments import REPOSITORY
@@ -85,7 +85,7 @@ def _data(subject: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, icepo
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.search",
-        description="Bits for each layer within an accuracy budget, found by icepoint.search.",
+        description="Bits for each layer within an accuracy budget, found by icepoint.search_bits.",
         epilog="example: python -m benchmarks.search --subjects resnet20 --minutes 5",
     )
     names = ", ".join(SUBJECTS)

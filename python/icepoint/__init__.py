@@ -47,7 +47,7 @@ from .qparams import (
 from .quantize import quantize
 from .quantized import QuantizedModel
 from .recipe import Recipe
-from .search import SearchResult, search
+from .search_bits import SearchResult, search
 from .weight_only import WeightOnlyModel, load_weights, quantize_weights
 from .weights import choose_weight_qparams
 

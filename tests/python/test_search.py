@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import icepoint
-from icepoint.search import evaluate
+from icepoint.search_bits import evaluate
 
 SEED = 62
 
@@ -43,7 +43,7 @@ class Closeness:
         return -sum(errors) / len(errors)
 
 
-def search(net, metric, max_drop, **options):
+def searched(net, metric, max_drop, **options):
     options = {"recipe": "fast"} | options
     return icepoint.search(net, inputs(), metric, max_drop, **options)
 
@@ -52,11 +52,10 @@ def points_of(result):
     return [(p.found, p.weight_bits, p.activation_bits, p.metric, p.bytes) for p in result.front]
 
 
-def test_the_name_is_the_function_and_the_package_stays_importable():
-    import icepoint.search.strategy
-    from icepoint.search import SearchResult
+def test_the_name_is_the_function():
+    from icepoint.search_bits import SearchResult, search
 
-    assert callable(icepoint.search) and icepoint.SearchResult is SearchResult
+    assert icepoint.search is search and icepoint.SearchResult is SearchResult
 
 
 def test_one_layer_that_needs_its_bits_keeps_them_and_the_others_give_theirs():
@@ -88,7 +87,7 @@ def test_one_layer_that_needs_its_bits_keeps_them_and_the_others_give_theirs():
 @pytest.mark.parametrize("max_drop", [1e-4, 1e-3])
 def test_brute_force_finds_nothing_cheaper_by_more_than_a_step(max_drop):
     net, choices = three_layers(), (8, 6, 5, 4, 3)
-    found = search(net, Closeness(net), max_drop, weight_bits=choices)
+    found = searched(net, Closeness(net), max_drop, weight_bits=choices)
     assert found.met
     x = inputs()
     judging = [(x[torch.arange(len(x)) % 5 != 0],)]
@@ -107,7 +106,7 @@ def test_brute_force_finds_nothing_cheaper_by_more_than_a_step(max_drop):
 
 def test_bits_of_results_are_searched_where_they_save_something():
     net = three_layers()
-    found = search(net, Closeness(net), 2e-3, cost="bit_operations", weight_bits=(8, 5))
+    found = searched(net, Closeness(net), 2e-3, cost="bit_operations", weight_bits=(8, 5))
     assert found.met and found.best.cost < found.most.cost
     assert set(found.activation_bits) == {"input", "0", "2", "4"}
     assert all(4 <= b <= 8 for b in found.activation_bits.values())
@@ -117,7 +116,9 @@ def test_bits_of_results_are_searched_where_they_save_something():
 
 def test_milliseconds_give_bits_up_only_for_time():
     net = three_layers()
-    found = search(net, Closeness(net), 1.0, cost="milliseconds", weight_bits=(8, 4), activation_bits=(8, 7))
+    found = searched(
+        net, Closeness(net), 1.0, cost="milliseconds", weight_bits=(8, 4), activation_bits=(8, 7)
+    )
     assert found.met and found.plan.cost == "milliseconds"
     faster = found.milliseconds < found.most.milliseconds
     assert faster or (found.best is found.most and found.note)
@@ -125,13 +126,13 @@ def test_milliseconds_give_bits_up_only_for_time():
 
 def test_a_search_that_goes_on_ends_as_one_without_a_break(tmp_path):
     net = three_layers()
-    whole = search(net, Closeness(net), 1e-3, weight_bits=(8, 6, 4, 3))
+    whole = searched(net, Closeness(net), 1e-3, weight_bits=(8, 6, 4, 3))
     assert not whole.stopped
     state = tmp_path / "search.json"
     calls = []
     for stop in (4, 3, None):
         metric = Closeness(net, stop)
-        part = search(net, metric, 1e-3, weight_bits=(8, 6, 4, 3), state=state)
+        part = searched(net, metric, 1e-3, weight_bits=(8, 6, 4, 3), state=state)
         assert part.stopped == ("" if stop is None else "interrupted")
         assert part.weight_bits.keys() == whole.weight_bits.keys()
         calls.append(metric.calls)
@@ -140,24 +141,24 @@ def test_a_search_that_goes_on_ends_as_one_without_a_break(tmp_path):
     # Each model was judged once: a call of every run is float's, and the interrupted ones gave nothing.
     assert sum(calls) - 3 - 2 == len(whole.front)
     finished = Closeness(net)
-    assert points_of(search(net, finished, 1e-3, weight_bits=(8, 6, 4, 3), state=state)) == points_of(whole)
+    assert points_of(searched(net, finished, 1e-3, weight_bits=(8, 6, 4, 3), state=state)) == points_of(whole)
     assert finished.calls == 1
     for options, what in (({"recipe": "accurate"}, "recipe"), ({"weight_bits": (7, 6)}, "quantized model")):
         with pytest.raises(ValueError, match=f"search.state: .* is of another .*{what}"):
-            search(net, Closeness(net), 1e-3, state=state, **options)
+            searched(net, Closeness(net), 1e-3, state=state, **options)
 
 
 def test_another_budget_uses_what_is_known(tmp_path):
     net, state = three_layers(), tmp_path / "search.json"
-    tight = search(net, Closeness(net), 1e-4, weight_bits=(8, 6, 4), state=state)
-    loose = search(net, Closeness(net), 1e-1, weight_bits=(8, 6, 4), state=state)
+    tight = searched(net, Closeness(net), 1e-4, weight_bits=(8, 6, 4), state=state)
+    loose = searched(net, Closeness(net), 1e-1, weight_bits=(8, 6, 4), state=state)
     assert loose.plan.known > 0 and loose.bytes < tight.bytes
-    assert loose.metric == search(net, Closeness(net), 1e-1, weight_bits=(8, 6, 4)).metric
+    assert loose.metric == searched(net, Closeness(net), 1e-1, weight_bits=(8, 6, 4)).metric
 
 
 def test_a_budget_out_of_reach_is_told_and_the_best_returned():
     net = three_layers()
-    found = search(net, Closeness(net), 0.0)
+    found = searched(net, Closeness(net), 0.0)
     assert not found.met and found.best is found.most
     assert "The budget is not met" in str(found) and "Even the most bits miss" in str(found)
     assert set(found.weight_bits.values()) == {8}
@@ -166,12 +167,12 @@ def test_a_budget_out_of_reach_is_told_and_the_best_returned():
 
 def test_time_evaluations_and_a_declined_plan_end_a_search():
     net = three_layers()
-    late = search(net, Closeness(net), 1e-3, minutes=1e-9)
+    late = searched(net, Closeness(net), 1e-3, minutes=1e-9)
     assert late.stopped == "out of time" and late.best is late.most and len(late.front) == 1
-    few = search(net, Closeness(net), 1e-3, evaluations=3)
+    few = searched(net, Closeness(net), 1e-3, evaluations=3)
     assert few.stopped == "all evaluations used" and len(few.front) == 3
     plans = []
-    declined = search(net, Closeness(net), 1e-3, planned=lambda plan: bool(plans.append(plan)))
+    declined = searched(net, Closeness(net), 1e-3, planned=lambda plan: bool(plans.append(plan)))
     assert declined.stopped == "the plan was declined" and len(declined.front) == 1
     (plan,) = plans
     assert plan.options == 18 and plan.evaluations == 59 and plan.seconds > 0
@@ -181,7 +182,7 @@ def test_time_evaluations_and_a_declined_plan_end_a_search():
 
 def test_a_result_is_a_table_a_dict_and_a_picture(tmp_path):
     net = three_layers()
-    found = search(net, "agreement", 0.05, weight_bits=(8, 5, 3))
+    found = searched(net, "agreement", 0.05, weight_bits=(8, 5, 3))
     assert json.loads(json.dumps(found.to_dict()))["weight_bits"] == found.weight_bits
     text = str(found)
     assert "most bits" in text and "uniform 5" in text and "found" in text
@@ -206,9 +207,9 @@ def test_a_result_is_a_table_a_dict_and_a_picture(tmp_path):
 def test_what_cannot_be_searched_is_refused(options, message):
     options = {"metric": "agreement", "max_drop": 0.1} | options
     with pytest.raises(ValueError, match=message):
-        search(three_layers(), **options)
+        searched(three_layers(), **options)
 
 
 def test_what_is_no_float_network_in_eval_mode_is_refused():
     with pytest.raises(ValueError, match=r"search.* is in train\(\) mode"):
-        search(nn.Sequential(nn.Linear(12, 3), nn.BatchNorm1d(3)), "agreement", 0.1)
+        searched(nn.Sequential(nn.Linear(12, 3), nn.BatchNorm1d(3)), "agreement", 0.1)

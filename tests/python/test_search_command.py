@@ -9,7 +9,7 @@ from PIL import Image
 
 import icepoint
 from icepoint.cli import main
-from icepoint.search import evaluate
+from icepoint.search_bits import evaluate
 
 SEED = 63
 SOURCE = '''

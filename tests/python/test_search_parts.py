@@ -9,14 +9,23 @@ import torch
 from torch import nn
 
 import icepoint
-from icepoint.search.costs import Additive, BitOperations, cheaper_bits, milliseconds_of
-from icepoint.search.items import ACTIVATIONS, WEIGHTS, Item, Layer, Network, items_of, network_of, uniform
-from icepoint.search.metric import Budget, Metric
-from icepoint.search.order import exchanges, noise_of, path
-from icepoint.search.plan import Clock
-from icepoint.search.samples import Samples, labelled
-from icepoint.search.sensitivity import measure_noise
-from icepoint.search.state import State, model_digest
+from icepoint.search_bits.costs import Additive, BitOperations, cheaper_bits, milliseconds_of
+from icepoint.search_bits.items import (
+    ACTIVATIONS,
+    WEIGHTS,
+    Item,
+    Layer,
+    Network,
+    items_of,
+    network_of,
+    uniform,
+)
+from icepoint.search_bits.metric import Budget, Metric
+from icepoint.search_bits.order import exchanges, noise_of, path
+from icepoint.search_bits.plan import Clock
+from icepoint.search_bits.samples import Samples, labelled
+from icepoint.search_bits.sensitivity import measure_noise
+from icepoint.search_bits.state import State, model_digest
 
 SEED = 61
 A, B, C = (Item(WEIGHTS, name) for name in "abc")
@@ -129,7 +138,7 @@ def test_metrics_that_do_not_fit_are_refused(metric, message):
 
 def test_bytes_are_those_that_the_file_gains():
     q = icepoint.quantize(two_layers(), torch.randn(1, 1, 8, 8), torch.randn(20, 1, 8, 8))
-    from icepoint.search.costs import bytes_of_weights
+    from icepoint.search_bits.costs import bytes_of_weights
 
     network = network_of(q)
     prices = bytes_of_weights(network, range(2, 9))

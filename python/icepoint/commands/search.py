@@ -6,10 +6,10 @@ import argparse
 import json
 from pathlib import Path
 
-from ..search import SearchPlan, search
-from ..search.costs import COSTS
-from ..search.metric import METRICS
-from ..search.samples import labelled
+from ..search_bits import SearchPlan, search
+from ..search_bits.costs import COSTS
+from ..search_bits.metric import METRICS
+from ..search_bits.samples import labelled
 from .arguments import Arguments, Commands, positive
 from .model_names import load_model
 from .quantize import add_methods, add_recipe, add_source, recipe_of

@@ -11,7 +11,7 @@ from .evaluate import frozen_of
 from .items import ACTIVATIONS, WEIGHTS, Network
 from .state import State
 
-ROUNDS, ROUND_SECONDS = 7, 0.05
+ROUNDS, ROUND_SECONDS = 12, 0.05
 
 Times = dict[str, dict[int, list[float]]]
 
