@@ -122,6 +122,7 @@ def test_milliseconds_give_bits_up_only_for_time():
     assert found.met and found.plan.cost == "milliseconds"
     faster = found.milliseconds < found.most.milliseconds
     assert faster or (found.best is found.most and found.note)
+    assert set(found.activation_bits.values()) == {8}  # codes are bytes to every kernel
 
 
 def test_a_search_that_goes_on_ends_as_one_without_a_break(tmp_path):

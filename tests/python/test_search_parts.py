@@ -159,7 +159,7 @@ def test_bytes_are_those_that_the_file_gains():
 def test_times_count_only_where_they_are_clearly_less():
     network = Network([A, B], [Layer(A, None, 1, 1), Layer(B, None, 1, 1)])
     weights = {8: [1.0, 1.0], 6: [0.98, 1.2], 4: [0.5, 1.1], 3: [0.49, 0.2]}
-    prices = milliseconds_of(network, weights, {8: [1.0, 1.0]})
+    prices = milliseconds_of(network, weights)
     assert prices.table[A] == {8: 1.0, 6: 1.0, 4: 0.5, 3: 0.5}
     assert prices.table[B] == {8: 1.0, 6: 1.0, 4: 1.0, 3: 0.2}
     found = cheaper_bits(prices, {A: 8, B: 8}, {WEIGHTS: [8, 6, 4, 3]})

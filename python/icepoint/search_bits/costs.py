@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .items import ACTIVATIONS, WEIGHTS, Bits, Item, Network
+from .items import Bits, Item, Network
 
 COSTS = ("bytes", "milliseconds", "bit_operations")
 
 #: A time counts as shorter only by so much: of the layer's own, and of the whole network's.
 LESS_OF_LAYER, LESS_OF_ALL = 0.05, 0.005
-#: Results of fewer bits are looked at only if all layers together gain so much.
-LESS_OF_RESULTS = 0.05
 
 Table = dict[Item, dict[int, float]]
 
@@ -57,30 +55,19 @@ def bytes_of_weights(network: Network, candidates: Sequence[int]) -> Additive:
     return Additive(table)
 
 
-def milliseconds_of(
-    network: Network,
-    weights: Mapping[int, Sequence[float]],
-    activations: Mapping[int, Sequence[float]],
-) -> Additive:
+def milliseconds_of(network: Network, measured: Mapping[int, Sequence[float]]) -> Additive:
     """Prices from times that were measured: {bits: milliseconds of each layer with weights, in order}.
 
-    Few bits are not always faster, and times are noisy: what is not clearly shorter costs as much as
-    the next more bits. Fewer bits of results are booked where they are read.
+    Few bits are not always faster, and times are noisy: what is not clearly shorter costs as much as the
+    next more bits. Bits of results are free: no kernel looks at them, codes are bytes to all.
     """
     table: Table = {}
-    for kind, measured in ((WEIGHTS, weights), (ACTIVATIONS, activations)):
-        summed: Table = {}
-        for k, layer in enumerate(network.layers):
-            item = layer.item if kind == WEIGHTS else layer.reads
-            if item is not None:
-                prices = summed.setdefault(item, dict.fromkeys(measured, 0.0))
-                for b in measured:
-                    prices[b] += measured[b][k]
-        total = sum(measured[max(measured)])
-        if kind == ACTIVATIONS and min(map(sum, measured.values())) > (1 - LESS_OF_RESULTS) * total:
-            continue
-        table |= {item: _only_clearly_less(prices, total) for item, prices in summed.items()}
-    return Additive(table)
+    for k, layer in enumerate(network.layers):
+        prices = table.setdefault(layer.item, dict.fromkeys(measured, 0.0))
+        for b, times in measured.items():
+            prices[b] += times[k]
+    total = sum(measured[max(measured)])
+    return Additive({item: _only_clearly_less(prices, total) for item, prices in table.items()})
 
 
 def _only_clearly_less(prices: Mapping[int, float], total: float) -> dict[int, float]:

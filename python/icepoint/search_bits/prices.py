@@ -8,12 +8,10 @@ from ..frozen import FrozenModel
 from ..quantized import QuantizedModel
 from .costs import BitOperations, Cost, bytes_of_weights, milliseconds_of
 from .evaluate import frozen_of
-from .items import ACTIVATIONS, WEIGHTS, Network
+from .items import WEIGHTS, Network
 from .state import State
 
 ROUNDS, ROUND_SECONDS = 12, 0.05
-
-Times = dict[str, dict[int, list[float]]]
 
 
 def prices_of(
@@ -26,37 +24,25 @@ def prices_of(
         macs = _of_weighted(frozen_of(base), [op["macs"] for op in base.freeze().layers()])
         layers = zip(network.layers, macs, strict=True)
         return BitOperations([(layer.item, layer.reads, count) for layer, count in layers])
-    weights, activations = candidates[WEIGHTS], candidates[ACTIVATIONS]
-    told = state.recall(f"times {weights} {activations}", lambda: layer_times(base, weights, activations))
+    weights = candidates[WEIGHTS]
+    told = state.recall(f"times {weights}", lambda: layer_times(base, weights))
     # JSON knows only words as keys.
-    times = {kind: {int(b): list(ms) for b, ms in by.items()} for kind, by in told.items()}
-    return milliseconds_of(network, times[WEIGHTS], times[ACTIVATIONS])
+    return milliseconds_of(network, {int(b): list(times) for b, times in told.items()})
 
 
-def layer_times(base: QuantizedModel, weights: Sequence[int], activations: Sequence[int]) -> Times:
-    """{"weights" | "activations": {bits: least milliseconds of one image in each layer with weights}}.
+def layer_times(base: QuantizedModel, weights: Sequence[int]) -> dict[int, list[float]]:
+    """{bits: least milliseconds of one image in each layer with weights, all of so many bits}.
 
-    One kind has all the given bits while the other has its most. The models take turns, so that what
-    slows the machine down slows all. Nobody asks how accurate they are: the plain recipe makes them.
+    The models take turns, so that what slows the machine down slows all. Nobody asks how accurate they
+    are: the plain recipe makes them.
     """
-    most = {"weight_bits": max(weights), "activation_bits": max(activations)}
-    models = {
-        (kind, b): frozen_of(base.again(recipe="fast", **{**most, option: b}))
-        for kind, option, given in (
-            (WEIGHTS, "weight_bits", weights),
-            (ACTIVATIONS, "activation_bits", activations),
-        )
-        for b in given
-    }
-    least: dict[tuple[str, int], list[float]] = {}
+    models = {b: frozen_of(base.again(recipe="fast", weight_bits=b)) for b in weights}
+    least: dict[int, list[float]] = {}
     for _ in range(ROUNDS):
-        for key, model in models.items():
+        for b, model in models.items():
             times = _milliseconds(model)
-            least[key] = [min(pair) for pair in zip(times, least.get(key, times), strict=True)]
-    return {
-        WEIGHTS: {b: least[WEIGHTS, b] for b in weights},
-        ACTIVATIONS: {b: least[ACTIVATIONS, b] for b in activations},
-    }
+            least[b] = [min(pair) for pair in zip(times, least.get(b, times), strict=True)]
+    return least
 
 
 def _milliseconds(model: FrozenModel) -> list[float]:

@@ -12,7 +12,7 @@ import torch
 from ..accuracy.judge import integer_outputs
 from .costs import cheaper_bits
 from .evaluate import Evaluator, Point, frozen_of, in_words, interleaved
-from .items import ACTIVATIONS, WEIGHTS, Bits, Network
+from .items import ACTIVATIONS, WEIGHTS, Network
 from .metric import Budget
 from .order import Options
 from .plan import OutOfTime, SearchPlan
@@ -22,7 +22,6 @@ from .strategy import Strategy
 
 _FASTER = 0.98  # of a time: less is no gain that another measurement would show
 _FINALISTS, _FINAL_ROUNDS = 3, 20
-_RESTORED = "restored"
 
 
 class Run:
@@ -72,8 +71,6 @@ class Run:
                     evaluator.state.recall,
                 )
                 strategy.along(options, noise)
-                if self.cost == "milliseconds":
-                    strategy.try_(self._with_most_results(strategy.best), _RESTORED)
         except (OutOfTime, KeyboardInterrupt) as why:
             stopped = str(why) or "interrupted"
         best = strategy.best or first
@@ -111,11 +108,6 @@ class Run:
             known=self.evaluator.state.known,
         )
 
-    def _with_most_results(self, best: Point | None) -> Bits:
-        """The best weights with the most bits of results: those are seldom what makes a network faster."""
-        bits = (best or self.evaluator.point(self.evaluator.top, MOST)).bits
-        return {i: self.evaluator.top[i] if i.kind == ACTIVATIONS else b for i, b in bits.items()}
-
     def _fastest(self, best: Point, first: Point, timed_again: bool) -> Point:
         """Of the points within the budget the fastest: a few finalists are timed once more, all in turn.
 
@@ -126,8 +118,7 @@ class Run:
         met = sorted(
             (p for p in evaluator.points.values() if self.budget.met(p.metric)), key=lambda p: p.milliseconds
         )
-        others = [*(p for p in met if p.found == _RESTORED), *met[:_FINALISTS]]
-        finalists = list({in_words(p.bits): p for p in (first, best, *others)}.values())
+        finalists = list({in_words(p.bits): p for p in (first, best, *met[:_FINALISTS])}.values())
         times = [p.milliseconds for p in finalists]
         if timed_again and len(finalists) > 1:
             times = evaluator.state.recall(
