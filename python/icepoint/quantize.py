@@ -13,6 +13,7 @@ from .coverage import Coverage
 from .distributed import digest, together
 from .modules import QModule
 from .observers import Observer
+from .observing import check_same
 from .options import Bits, Options
 from .quantize_inputs import check_model, examples_of, split_recipes
 from .quantized import QuantizedModel
@@ -82,5 +83,5 @@ def quantize(
             weights_seen = digest([*model.parameters(), *model.buffers()], described)
             workers.same(weights_seen, "quantize was given another model, other weights or other options")
         q = method.apply(Evidence(source, graph, options, examples, pixels, calibration_data))
-        q.check_same()
+        check_same(q.stages)
     return q

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import copy
-import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from .calibrate import check_some, observe
 from .calibration_data import Batches
 from .capture import Captured
 from .coverage import Coverage
-from .distributed import alone, digest, together, workers
+from .distributed import alone, together, workers
 from .frozen import FrozenModel
-from .merged_ranges import merged
 from .mixed import MixedModel
 from .modules import QModule
+from .observing import check_same, observe_data
 from .parts import Part, freeze_parts, frozen_part
 from .plans import Plan, Plans
 from .qparams import QParam
@@ -142,8 +140,9 @@ class QuantizedModel(nn.Module):
         """
         self._restore()
         self._plans.forget()
-        for layer in self._layers:
-            layer.thaw()
+        for stage in self.stages:
+            if isinstance(stage.layer, QModule):
+                stage.layer.thaw()
         with together():
             try:
                 batches = self._observe(calibration_data)
@@ -152,29 +151,14 @@ class QuantizedModel(nn.Module):
             if self._evidence is not None and self._method is not None and self._method.steps:
                 made = self._method.apply(self._evidence.with_more(batches, calibration_data))
                 self.__dict__.update(made.train(self.training).__dict__)
-            self.check_same()
+            check_same(self.stages)
         return batches.count
-
-    @property
-    def _layers(self) -> list[QModule]:
-        return [stage.layer for stage in self.stages if isinstance(stage.layer, QModule)]
-
-    def check_same(self) -> None:
-        """ValueError unless all workers have made the same integers."""
-        if workers().size > 1:
-            numbers = [t for layer in self._layers for t in layer.integers.values()]
-            known = [(q.num_bits, q.scale, q.zero_point) for own in self._own for q in [own.q]]
-            workers().same(digest(numbers, known), "it has made other integers of the same model and data")
 
     def _observe(self, calibration_data: Any) -> Batches:
         batches = Batches(
             calibration_data, self._examples, self.recipe, self._captured.inputs, self._plans.of, workers()
         )
-        own = [getattr(m, name) for m in self._layers for name, has in m.observes.items() if has]
-        with merged(own, workers()):
-            total = operator.length_hint(batches, 0) or None
-            observe(self, batches.numbered(), total, inputs=len(self._examples))
-        check_some(batches.count)
+        observe_data(self, self.stages, batches)
         if batches.sample is not None:
             self._sample = batches.sample
         return batches
