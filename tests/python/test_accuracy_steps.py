@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import icepoint
-from icepoint.accuracy import RECIPES, Method, correct_bias, fold_batchnorm, judge
+from icepoint.accuracy import RECIPES, Method, correct_bias, fold_batchnorm, judge, round_weights
 from icepoint.modules.weighted import QWeighted
 from icepoint.tuning import Tuning
 from road_nets import images, randomize_batchnorm
@@ -47,6 +47,14 @@ def test_folded_batchnorm_has_the_same_bytes(x, weights, bits):
     plain = quantized(x, recipe="fast", weights=weights, weight_bits=bits)
     assert any(s.kind == "batch_norm" for s in plain._captured.steps)
     assert folded.freeze().file_bytes == plain.freeze().file_bytes
+
+
+@pytest.mark.parametrize("before", [correct_bias, round_weights])
+def test_folding_behind_other_methods_keeps_what_they_decided(x, before):
+    """A tuning is of the folded weights and biases, whether BatchNorm has been folded yet or not."""
+    folded = quantized(x, recipe=[before, fold_batchnorm], weight_bits=3)
+    assert folded.freeze().file_bytes == quantized(x, recipe=[before], weight_bits=3).freeze().file_bytes
+    assert torch.equal(copy.deepcopy(folded)(x), folded(x))
 
 
 def test_nothing_to_fold_is_the_same_graph(x):

@@ -37,7 +37,9 @@ def fold_batchnorm(graph: Captured, evidence: Evidence | None = None) -> Capture
 
 def _folded(step: Step, maps: list[nn.Module]) -> Step:
     weight, exact = fold(*weights_of(step.module), maps)
+    exact = exact.detach()
     bias = exact.float()
-    # b' is double; the layer's own is float32.
-    tuning = replace(step.tuning, bias=(exact - bias.double()) + (step.tuning.bias or 0.0))
-    return replace(step, module=with_weights(step.module, weight.detach(), bias.detach()), tuning=tuning)
+    rest = exact - bias.double()  # b' is double; the layer's own is float32
+    tuned = step.tuning.bias  # is added behind the fold, with BatchNorm in the layer or before it
+    tuning = replace(step.tuning, bias=rest if tuned is None else rest + tuned)
+    return replace(step, module=with_weights(step.module, weight.detach(), bias), tuning=tuning)
