@@ -14,7 +14,7 @@ from ..progress import progress_bar
 from ..quantize import quantize
 from ..training.judged import Judged
 
-EPOCHS, LEARNING_RATE, CALIBRATION = 2, 0.01, 2000
+EPOCHS, LEARNING_RATE, CALIBRATION = 2, 0.03, 2000
 
 
 def train_bits(
@@ -23,7 +23,7 @@ def train_bits(
     """Trains the float network in `weights` on with `bits` of weights and activations; saves `out`.
 
     BatchNorm takes the batches' statistics for the first half of the steps. The learning rate goes one
-    cycle up to 0.01, a tenth of what the float network was trained with.
+    cycle up to 0.03, a third of what the float network was trained with, and that is the teacher.
     """
     images, labels = data.normalize(found.train_images, dataset), torch.from_numpy(found.train_labels).long()
     judge, truth = data.normalize(found.test_images, dataset), torch.from_numpy(found.test_labels).long()
@@ -43,7 +43,7 @@ def train_bits(
     start = time.monotonic()
     with progress_bar(f"training {model} for {bits} bits", epochs * len(images)) as advance:
         losses = training.train_classifier(
-            qat, images, labels, epochs=epochs, seed=seed, learning_rate=LEARNING_RATE,
+            qat, images, labels, epochs=epochs, seed=seed, learning_rate=LEARNING_RATE, teacher=net,
             progress=lambda count, loss: advance(count, f"loss {loss:.3f}"),
         )  # fmt: skip
     seconds = time.monotonic() - start

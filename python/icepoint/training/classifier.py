@@ -27,6 +27,7 @@ def train_classifier(
     batch_size: int = BATCH_SIZE,
     learning_rate: float = 0.1,
     weight_decay: float = 5e-4,
+    teacher: nn.Module | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Trains `model` in place: SGD with Nesterov momentum, one learning-rate cycle, randomly shifted images.
@@ -41,6 +42,7 @@ def train_classifier(
         images: float32 (n, c, h, w), normalized; the border that a shift lays bare repeats the edge.
         labels: int64 (n,).
         epochs: passes over the images. The last batch of an epoch may be smaller.
+        teacher: a network whose answers to the same shifted images take the place of the labels.
         seed: of the order and of the shifts; the model's initial weights are the caller's.
         progress: called after each batch with the number of images just seen and the batch's loss.
     Returns:
@@ -64,7 +66,8 @@ def train_classifier(
         total = 0.0
         for places in torch.randperm(len(images), generator=generator).split(batch_size):
             optimizer.zero_grad()
-            loss = F.cross_entropy(model(_shifted(images[places], generator)), labels[places])
+            x = _shifted(images[places], generator)
+            loss = F.cross_entropy(model(x), labels[places] if teacher is None else answers_of(teacher, x))
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -89,6 +92,13 @@ def accuracy(
             for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True)
         )
     return hits / len(images)
+
+
+def answers_of(teacher: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The probabilities (n, classes) that a network in eval mode gives, to learn from: the loss is then their
+    cross entropy (Hinton et al., "Distilling the knowledge in a neural network", 2015)."""
+    with torch.no_grad():
+        return teacher(x).softmax(1)
 
 
 def save_checkpoint(model: nn.Module, path: str | Path) -> None:

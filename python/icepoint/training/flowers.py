@@ -20,7 +20,7 @@ from ..models import Vgg
 from ..progress import progress_bar
 from ..quantize import quantize
 from ..vision import pixels_to_input, read_image
-from .classifier import accuracy, save_checkpoint
+from .classifier import accuracy, answers_of, save_checkpoint
 from .judged import Judged
 from .prepare import prepare
 
@@ -82,13 +82,15 @@ def train(
     size: int,
     precision: torch.dtype = torch.bfloat16,
     learning_rate: float = _LEARNING_RATE,
+    teacher: nn.Module | None = None,
     progress: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Trains in place on uint8 (n, h, w, 3) as pictures of size x size; returns the mean loss of each epoch.
 
     AdamW (Loshchilov and Hutter, 2019), one cycle of the learning rate, smoothed labels. Nothing is
     chosen by looking at other pictures: the network after the last step is the result. With
-    bfloat16 the layers multiply in it, and sums, weights and steps stay float32.
+    bfloat16 the layers multiply in it, and sums, weights and steps stay float32. A `teacher`'s answers to
+    the same pictures take the place of the labels: the float network knows more than a thousand labels tell.
     """
     generator = torch.Generator().manual_seed(seed)
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in (flowers.RECIPE.mean, flowers.RECIPE.std))
@@ -104,7 +106,10 @@ def train(
             x = (augment(stored[places], size, generator) - mean) / std
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
                 scores = net(x.contiguous(memory_format=torch.channels_last))
-            loss = F.cross_entropy(scores.float(), labels[places], label_smoothing=_SMOOTHING)
+            if teacher is None:
+                loss = F.cross_entropy(scores.float(), labels[places], label_smoothing=_SMOOTHING)
+            else:
+                loss = F.cross_entropy(scores.float(), answers_of(teacher, x))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

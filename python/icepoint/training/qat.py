@@ -12,6 +12,7 @@ from ..modules import QModule
 from ..modules.weighted import QWeighted
 from ..quantized import QuantizedModel
 from ..stages import own_qparam
+from ..weight_scales import best_weight_scales
 from .batch_norm import NORMS
 from .flow import Flow, run_stage
 from .learned import LearnedQParam, LearnedRange, LearnedWeightQParam
@@ -142,12 +143,7 @@ def range_of(q: Any) -> LearnedRange:
 
 
 def weight_range_of(layer: QWeighted) -> LearnedRange:
-    """What a weight learns. Symmetric ones begin with LSQ+'s scale, the greater of |mean +- 3 deviations|
-    over 2^(b-1) a channel, or with the one that just holds the greatest weight where that is less."""
-    q = layer.q_weight
-    scale = q.scales
-    if q.scheme == "per_channel":
-        rows = layer.tuned_weights()[0].detach().flatten(1)
-        deviation, mean = torch.std_mean(rows, 1, unbiased=False)
-        scale = torch.minimum((mean.abs() + 3 * deviation) / (1 << (q.num_bits - 1)), scale)
-    return LearnedRange(scale, q.zero_points, q.qmin, q.qmax, q.scheme != "per_channel")
+    """What a weight learns: from the scales of least squared error on."""
+    q, weight = layer.q_weight, layer.tuned_weights()[0].detach()
+    scales, zero_points = best_weight_scales(weight, q.num_bits, q.scheme)
+    return LearnedRange(scales, zero_points, q.qmin, q.qmax, q.scheme != "per_channel")
