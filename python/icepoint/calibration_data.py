@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -175,10 +176,24 @@ def first_image(
 
 
 def bounded(batches: Sequence[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
-    """The batches of the first one's size as one, (n, ...) for each input, with no more than may be held."""
+    """The batches of the first one's size as one, (n, ...) for each input, with no more than may be held.
+
+    The images lie in the order of their digests: what is made of them does not know how they came.
+    """
     same = [batch for batch in batches if _same_size(batch, batches[0])]
     most = _most_held(batches[0])
-    return [torch.cat(column)[:most] for column in zip(*same, strict=True)]
+    columns = [torch.cat(column)[:most] for column in zip(*same, strict=True)]
+    digests = [_digest(image) for image in zip(*columns, strict=True)]
+    order = sorted(range(len(digests)), key=digests.__getitem__)
+    # One layout: torch sums in another order in another one.
+    return [x[order].contiguous() for x in columns]
+
+
+def _digest(image: tuple[torch.Tensor, ...]) -> bytes:
+    found = hashlib.blake2b(digest_size=16)
+    for x in image:
+        found.update(x.contiguous().numpy())
+    return found.digest()
 
 
 def _most_held(inputs: Sequence[torch.Tensor]) -> int:

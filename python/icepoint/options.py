@@ -30,6 +30,8 @@ class Options:
     activation_bits: Bits = None
     observer: str | Observer | None = None
     power_of_two: bool = False
+    #: That of ranges of fewer than 8 bits; None: as all others.
+    few_bits_observer: str | None = None
 
     def __post_init__(self) -> None:
         check_num_bits(self.num_bits, "quantize.num_bits")
@@ -43,16 +45,17 @@ class Options:
             LayerBits(self.activation_bits, self.num_bits, "quantize.activation_bits", "layer"),
         )
 
-    def _observer(self) -> Observer:
-        return make(self.observer or "min_max")
+    def _observer(self, num_bits: int = 8) -> Observer:
+        few = self.few_bits_observer if num_bits < 8 else None
+        return make(few or self.observer or "min_max")
 
     def stages(self, graph: Captured) -> list[Stage]:
         """The stages of integers that a graph becomes."""
         stages = stages_of(graph, self.weights, *self._bits())
-        sources, observer = sources_of(stages), self._observer()
+        sources = sources_of(stages)
         outputs = {sources.get(value) for value in graph.outputs}
         for stage in stages:
             if isinstance(stage.layer, QModule):
-                is_output = stage.output in outputs
+                is_output, observer = stage.output in outputs, self._observer(stage.layer.num_bits)
                 stage.layer.observe_with(observer.for_outputs() if is_output else observer, self.power_of_two)
         return stages

@@ -12,8 +12,10 @@ import torch
 from .capture import Captured, Reshape, Source, alike, carried
 from .capture.carried import differs, first_difference
 from .modules import QInput, QModule
+from .modules.weighted import QWeighted
 from .qparams import QParam
 from .stages import Stage, own_qparam
+from .tuning import Tuning
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -127,7 +129,8 @@ def _described(plan: Plan) -> list[tuple[str, Any]]:
 def _share(stage: Stage, calibrated: Stage) -> None:
     """Gives a stage for another size the calibrated layer, or one with other constants its ranges.
 
-    A constant may follow the size, as in x * x.shape[2]; so do the windows of a pool to (1, None).
+    A constant may follow the size, as in x * x.shape[2]; so do the windows of a pool to (1, None). What a
+    method tuned for weights with another constant in them is not for these.
     """
     if own_qparam(stage.layer) is None:  # it only moves, or is a float operator on the model's parameters
         return
@@ -137,6 +140,8 @@ def _share(stage: Stage, calibrated: Stage) -> None:
         return
     stage.layer.train(calibrated.layer.training)
     stage.layer.q_out = calibrated.layer.q_out
+    if isinstance(stage.layer, QWeighted):
+        stage.layer.tuning = Tuning()
 
 
 def _qparam(stage: Stage, given: list[QParam | None], fix: bool) -> QParam | None:
