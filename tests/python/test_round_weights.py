@@ -7,13 +7,16 @@ import torch
 from torch import nn
 
 import icepoint
+from icepoint.accuracy import adaround
+from icepoint.accuracy.adaround import _learned
 from icepoint.accuracy.least_squares import best_ridge, compensating, descend
 from icepoint.accuracy.moments import PLACES, step_for
 from icepoint.accuracy.moments import moments as moments_of
 from icepoint.accuracy.patches import patches, places
 from icepoint.accuracy.round_weights import round_weights
 from icepoint.accuracy.weight_grid import Grid
-from icepoint.accuracy.weighted import weights_of
+from icepoint.accuracy.weighted import weights_of, with_weights
+from icepoint.modules.clamps import activated
 from icepoint.modules.weighted import QWeighted
 from icepoint.qparams import QParam
 from road_nets import images, randomize_batchnorm
@@ -34,9 +37,15 @@ def layer_input(layer, count, seed):
     return torch.randn(count, 3, 7) if isinstance(layer, nn.Linear) else torch.randn(count, 4, 6, 7)
 
 
+SCALE_OUT = 0.02
+
+
 def moments(layer, x, codes, q, first=0, step=1):
+    weight, axis = weights_of(layer)[0], -1 if isinstance(layer, nn.Linear) else 1
+    with torch.no_grad():
+        ys = [with_weights(layer, weight, None)(one).movedim(axis, 0).flatten(1) for one in x.split(1)]
     numbers = range(first, first + len(x))
-    return moments_of(layer, zip(numbers, x.split(1), codes.split(1), strict=True), q, step)
+    return moments_of(layer, zip(numbers, ys, codes.split(1), strict=True), q, SCALE_OUT, step)
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
@@ -62,12 +71,16 @@ def test_moments_do_not_show_order_or_grouping(layer):
     a, b = order[:4], order[4:]
     merged = moments(layer, x[b], codes[b], q) + moments(layer, x[a], codes[a], q)
     assert merged.count == whole.count
-    for name in ("z", "x", "zz", "xz"):
+    for name in ("z", "y", "zz", "yz"):
         assert torch.equal(getattr(merged, name), getattr(whole, name))
         assert torch.equal(getattr(whole, name), getattr(whole, name).round())
     real = patches(layer, q.dequantize_tensor(codes.to(torch.int32)).double())
     centred = real - real.mean(2, keepdim=True)
     torch.testing.assert_close(whole.covariance, centred @ centred.mT / whole.count)
+    weight = weights_of(layer)[0].double().reshape(len(real), -1, real.shape[1])
+    y = weight @ patches(layer, x.double())
+    torch.testing.assert_close(whole.result, y.mean(2), rtol=0, atol=1e-4)
+    torch.testing.assert_close(whole.cross, (y @ centred.mT) / whole.count, rtol=0, atol=1e-4)
 
 
 def test_of_many_places_some_count():
@@ -75,6 +88,11 @@ def test_of_many_places_some_count():
     q = QParam.of_range(-3.0, 3.0)
     codes = q.quantize_tensor(x).to(torch.uint8)
     assert step_for(layer, x[:1], PLACES // 100) == 1 and step_for(layer, x[:1], PLACES // 100 + 1) == 2
+    wide = nn.Linear(1 << 14, 2)  # 2^36 products are 2^8 places
+    assert (
+        step_for(wide, torch.zeros(1, 1 << 14), 256) == 1
+        and step_for(wide, torch.zeros(1, 1 << 14), 257) == 2
+    )
     every = [moments(layer, x, codes, q, first, step=3) for first in range(3)]
     assert every[0].count == 34 + 33 + 33 + 34
     total = every[0] + every[1] + every[2]
@@ -216,3 +234,40 @@ def test_one_image_is_enough():
     x = images(1, SEED, 3, 12)
     q = icepoint.quantize(network(), x, [x], recipe=[round_weights], weight_bits=4)
     assert q.trials[0].after.sqnr_db > q.trials[0].before.sqnr_db
+
+
+@pytest.mark.parametrize("weights", ["per_channel", "per_tensor_affine", "per_channel_affine"])
+def test_learned_codes_are_nearer_on_their_images(weights):
+    """In the first layer, behind the same inputs, the error behind the activation falls or stays."""
+    x, net = images(24, SEED, 3, 12), network()
+
+    def learned(graph, evidence):
+        return adaround(graph, evidence, steps=150)
+
+    models = [
+        icepoint.quantize(net, x[:1], [x], recipe=[r], weights=weights, weight_bits=3)
+        for r in (round_weights, learned, learned)
+    ]
+    files = [q.freeze().file_bytes for q in models]
+    assert files[1] == files[2] != files[0]
+    z, errors = models[0].stages[0].layer.q_in.fake_quantize(x), []
+    for q in models[:2]:
+        layer = q.stages[1].layer
+        assert torch.equal(layer.q_weight.dequantize_tensor(layer.integers["codes"]), layer.tuning.weight)
+        with torch.no_grad():
+            y = activated(layer.compute(z, *layer.fake_weights()), layer.activation)
+            errors.append(float((y - net[:3](x)).double().square().sum()))
+    print(f"squared error {errors[0]:.5f} by round_weights, {errors[1]:.5f} learned")
+    assert errors[1] <= errors[0] * (1 + 1e-6)
+
+
+def test_learning_chooses_the_better_of_two_codes():
+    """Two weights of 0.6 and inputs that are alike: one goes up and one down."""
+    generator = torch.Generator().manual_seed(SEED)
+    x = torch.randn(1, 1, 500, generator=generator).expand(1, 2, 500)
+
+    def error(q, at):
+        return (q @ x[..., at] - 0.5 * 2 * x[:, :1, at]).square().mean()
+
+    found = _learned(torch.tensor([[[0.6, 0.45]]]), error, 500, 400)
+    assert sorted(found.flatten().tolist()) == [0.0, 1.0]

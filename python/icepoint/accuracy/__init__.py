@@ -1,5 +1,6 @@
 """Methods that win accuracy back: pure steps from graph to graph, and the recipes made of them."""
 
+from .adaround import adaround
 from .clip_weights import clip_weights
 from .correct_bias import correct_bias
 from .correct_bias_analytic import correct_bias_analytic
@@ -22,6 +23,7 @@ __all__ = [
     "Method",
     "Trial",
     "Visit",
+    "adaround",
     "clip_weights",
     "correct_bias",
     "correct_bias_analytic",

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from .moments import Moments
 from .weight_grid import Grid
 
 _BLOCK = 128  # columns whose errors follow every change at once; those behind follow by one product
-_RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 _TINY = 1e-30  # inputs that never change would make the system singular
 
 
 def compensating(weight: torch.Tensor, moments: Moments, ridge: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """V and H of |V z - W x|^2 + r |V - W|^2, each (groups, ...), float64: V is where it is least.
+    """V, where |V z - y|^2 + r |V - W|^2 is least, and H; (groups, oc, K) and (groups, K, K), float64.
 
-    weight W: float64 (groups, oc, K). H = cov(z, z) + r I, V = W (cov(x, z) + r I) H^-1: a layer can take
-    back what the layers before it did to its inputs, as far as that shows in them. r is `ridge` times the
-    mean variance of an input: without it V would fit the noise of few images. The error of any other
-    weight U is that of V and (U - V) H (U - V)^T.
+    H = cov(z, z) + r I and V = (cov(y, z) + r W) H^-1: a layer can take back what the layers before it did to
+    its inputs, as far as that shows in them. r is `ridge` times the mean variance of an input: without it
+    V would fit the noise of few images. The error of any other weight U is that of V and
+    (U - V) H (U - V)^T.
     """
-    variance = moments.covariance.diagonal(dim1=1, dim2=2).mean(1)
-    eye = torch.eye(weight.shape[2], dtype=torch.float64) * (ridge * variance + _TINY)[:, None, None]
-    h = moments.covariance + eye
-    return torch.linalg.solve(h, (moments.cross + eye).mT @ weight.mT).mT, h
+    covariance = moments.covariance
+    r = ridge * covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] + _TINY
+    h = covariance + torch.eye(weight.shape[2], dtype=torch.float64) * r
+    factor = torch.linalg.cholesky(h)
+    return torch.cholesky_solve((moments.cross + r * weight).mT, factor).mT, h
 
 
 def best_ridge(weight: torch.Tensor, one: Moments, other: Moments) -> float:
-    """The ridge whose V, made from either half of the images, has the least error on the other half."""
-    errors = []
-    for ridge in _RIDGES:
+    """The ridge whose V, made from either half of the images, has the least error on the other half.
+
+    From the greatest on, as long as the error falls.
+    """
+    best, least = _RIDGES[-1], math.inf
+    for ridge in reversed(_RIDGES):
         error = 0.0
         for seen, unseen in ((one, other), (other, one)):
             v, _ = compensating(weight, seen, ridge)
-            # |V z - W x|^2 without |W x|^2, which is the same for all.
-            error += float(((v @ unseen.covariance - 2.0 * weight @ unseen.cross) * v).sum())
-        errors.append(error)
-    return _RIDGES[errors.index(min(errors))]
+            # |V z - y|^2 without |y|^2, which is the same for all.
+            error += float(((v @ unseen.covariance - 2.0 * unseen.cross) * v).sum())
+        if error >= least:
+            break
+        best, least = ridge, error
+    return best
 
 
 def descend(grid: Grid, v: torch.Tensor, h: torch.Tensor, passes: int) -> None:

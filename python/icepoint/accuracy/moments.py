@@ -10,32 +10,35 @@ from torch import nn
 
 from ..qparams import QParam
 from .patches import patches, places
+from .weighted import weights_of
 
-#: Places of the result that count, spread over all images: K inputs cost K^2 multiplications for each.
-PLACES = 1 << 14
-_FINER = 256  # floats are rounded to multiples of scale / 256
-_WIDEST = 2.0**20  # of those multiples: 4096 codes
+#: At most so many places of the result count, spread over all images, and so many products of inputs.
+PLACES, _PRODUCTS = 1 << 14, 1 << 36
+_FINER = 256  # float results are rounded to multiples of scale_out / 256
+_WIDEST = 2.0**24  # of those multiples: 65536 codes
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over `count` places of the K inputs that a layer reads for one place of its result.
+    """Sums over `count` places of the K inputs of a layer there, and of what the layer makes in float.
 
-    In float z = scale * integer are the reals behind the codes and x = scale / 256 * integer the float
-    network's inputs. `z`, `x` (groups, K) are sums of these integers, `zz` and `xz` (groups, K, K) those
-    of their products: float64 and exact, so `+` gives the same for any order and grouping.
+    z = scale * integer are the reals behind the codes that it reads, y = scale_out * integer / 256 the float
+    results W x of the float network's x, without bias and activation. `z` (groups, K) and `y` (groups, oc)
+    are sums of these integers, `zz` (groups, K, K) and `yz` (groups, oc, K) those of their products, all
+    float64 and exact: `+` gives the same for any order and grouping.
     """
 
     scale: float
+    scale_out: float
     count: int
     z: torch.Tensor
-    x: torch.Tensor
+    y: torch.Tensor
     zz: torch.Tensor
-    xz: torch.Tensor
+    yz: torch.Tensor
 
     def __add__(self, other: Moments) -> Moments:
-        sums = [getattr(self, n) + getattr(other, n) for n in ("count", "z", "x", "zz", "xz")]
-        return Moments(self.scale, *sums)
+        sums = [getattr(self, n) + getattr(other, n) for n in ("count", "z", "y", "zz", "yz")]
+        return Moments(self.scale, self.scale_out, *sums)
 
     @property
     def mean(self) -> torch.Tensor:
@@ -43,9 +46,9 @@ class Moments:
         return self.z * (self.scale / self.count)
 
     @property
-    def float_mean(self) -> torch.Tensor:
-        """E[x], (groups, K)."""
-        return self.x * (self.scale / _FINER / self.count)
+    def result(self) -> torch.Tensor:
+        """E[y], (groups, oc)."""
+        return self.y * (self.scale_out / _FINER / self.count)
 
     @property
     def covariance(self) -> torch.Tensor:
@@ -54,30 +57,37 @@ class Moments:
 
     @property
     def cross(self) -> torch.Tensor:
-        """E[x z^T] - E[x] E[z]^T, (groups, K, K)."""
-        return (
-            self.xz * (self.scale**2 / _FINER / self.count) - self.float_mean[:, :, None] * self.mean[:, None]
-        )
+        """E[y z^T] - E[y] E[z]^T, (groups, oc, K)."""
+        unit = self.scale * self.scale_out / _FINER
+        return self.yz * (unit / self.count) - self.result[:, :, None] * self.mean[:, None]
 
 
 def moments(
-    module: nn.Module, images: Iterable[tuple[int, torch.Tensor, torch.Tensor]], q: QParam, step: int = 1
+    module: nn.Module,
+    images: Iterable[tuple[int, torch.Tensor, torch.Tensor]],
+    q_in: QParam,
+    scale_out: float,
+    step: int = 1,
 ) -> Moments:
-    """The moments of the inputs of `module` over images (number, float x (1, ...), codes of it).
+    """The moments over images (number, float results (oc, places), codes of the inputs of `module`).
 
     Of an image's places every `step`-th counts, from number % step on. A code less the zero point is an
-    integer below 2^8, x one of at most 2^20: sums of 2^25 products stay below 2^53, exact.
+    integer below 2^8, a result one of at most 2^24: sums of 2^21 products stay below 2^53, exact.
     """
-    found = []
-    for i, x, codes in images:
-        z = (codes.to(torch.int32) - q.zero_point).double()
-        y = torch.round(x.double() * (_FINER / q.scale)).clamp(-_WIDEST, _WIDEST)
-        z, y = (patches(module, v)[..., i % step :: step] for v in (z, y))
-        one = Moments(q.scale, z.shape[2], z.sum(2), y.sum(2), z @ z.mT, y @ z.mT)
-        found = [found[0] + one] if found else [one]
-    return found[0]
+    sums: list[torch.Tensor] = []
+    count = 0
+    for i, y, codes in images:
+        z = patches(module, (codes.to(torch.int32) - q_in.zero_point).double())[..., i % step :: step]
+        y = torch.round(y[:, i % step :: step].double() * (_FINER / scale_out)).clamp(-_WIDEST, _WIDEST)
+        y = y.view(len(z), -1, y.shape[1])
+        parts = [z.sum(2), y.sum(2), z @ z.mT, y @ z.mT]
+        sums = [total.add_(part) for total, part in zip(sums, parts, strict=True)] if sums else parts
+        count += z.shape[2]
+    return Moments(q_in.scale, scale_out, count, *sums)
 
 
 def step_for(module: nn.Module, x: torch.Tensor, images: int) -> int:
-    """The step with which the results for so many images as x (1, ...) have about PLACES places."""
-    return -(-images * places(module, x) // PLACES)
+    """The step with which the results for so many images as x (1, ...) keep to the limits."""
+    inputs, groups = weights_of(module)[0][0].numel(), getattr(module, "groups", 1)
+    most = min(PLACES, _PRODUCTS // (inputs**2 * groups))
+    return -(-images * places(module, x) // max(1, most))

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..capture import Captured
 from ..quantized import QuantizedModel
+from .adaround import adaround
 from .clip_weights import clip_weights
 from .correct_bias import correct_bias
 from .correct_bias_analytic import correct_bias_analytic
@@ -32,6 +33,7 @@ STEPS: dict[str, GraphStep] = {
     "correct_bias": correct_bias,
     "round_weights": round_weights,
     "round_small_weights": round_small_weights,
+    "adaround": adaround,
 }
 
 

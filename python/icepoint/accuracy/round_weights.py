@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from functools import reduce
 
 import torch
@@ -17,7 +18,7 @@ from .least_squares import best_ridge, compensating, descend
 from .moments import Moments, moments, step_for
 from .retuning import retuned
 from .sweep import Visit
-from .weight_grid import grids_of, tuning_of
+from .weight_grid import Grid, grids_of, tuning_of
 
 _PASSES = 8
 FEW_INPUTS = 640
@@ -51,24 +52,45 @@ def _rounded_if_small(visit: Visit, layer: QWeighted, tuning: Tuning, share: Sha
     return (_rounded if small else corrected)(visit, layer, tuning, share)
 
 
-def _halves(visit: Visit, share: Share) -> list[Moments]:
+def _halves(visit: Visit, layer: QWeighted, share: Share) -> list[Moments]:
     """The moments over even and over odd images of all workers, which judge each other; one of one image."""
     module, (codes, q_in), x = visit.stage.steps[0].module, visit.values[0], visit.floats[0]
     assert q_in is not None
-    step = step_for(module, x[:1], share.count)
-    images = list(zip(share.of(range(share.count)), x.split(1), codes.split(1), strict=True))
+    weight, step = layer.float_weights()[0].detach(), step_for(module, x[:1], share.count)
+
+    def results(parity: int) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+        for i, one, z in zip(numbers, x.split(1), codes.split(1), strict=True):
+            if i % 2 == parity:
+                y = layer.compute(one, weight, None)
+                yield i, y.movedim(layer.channel_axis, 0).flatten(1), z
+
+    numbers = share.of(range(share.count))
+    mine = [
+        (parity, moments(module, results(parity), q_in, layer.q_out.scale, step))
+        for parity in sorted({i % 2 for i in numbers})
+    ]
     parts: dict[int, list[Moments]] = {}
-    parities = sorted({i % 2 for i, _, _ in images})
-    mine = [(p, moments(module, [one for one in images if one[0] % 2 == p], q_in, step)) for p in parities]
     for parity, part in share.joined(mine):
         parts.setdefault(parity, []).append(part)
     return [reduce(operator.add, parts[parity]) for parity in sorted(parts)]
 
 
 def _rounded(visit: Visit, layer: QWeighted, _tuning: Tuning, share: Share) -> Tuning | None:
-    if layer.float_weights()[0][0].numel() > MOST_INPUTS:
+    if is_too_wide(layer):
         return None
-    halves = _halves(visit, share)
+    _, grids, shift = solved(visit, layer, share)
+    return tuning_of(layer, grids, shift)
+
+
+def is_too_wide(layer: QWeighted) -> bool:
+    """Whether a layer reads too many inputs for one result."""
+    return layer.float_weights()[0][0].numel() > MOST_INPUTS
+
+
+def solved(visit: Visit, layer: QWeighted, share: Share) -> tuple[torch.Tensor, list[Grid], torch.Tensor]:
+    """The real weights that serve best, float64 (groups, oc, K), the grids nearest to them, and what they
+    need in the bias, float64 (oc,)."""
+    halves = _halves(visit, layer, share)
     both = reduce(operator.add, halves)
     w = layer.float_weights()[0].detach().double().reshape(len(both.z), -1, both.z.shape[1])
     v, h = compensating(w, both, best_ridge(w, *halves) if len(halves) > 1 else 1.0)
@@ -77,5 +99,5 @@ def _rounded(visit: Visit, layer: QWeighted, _tuning: Tuning, share: Share) -> T
         grid.codes = grid.nearest(v[i])
         descend(grid, v[i], h[i], _PASSES)
     made = torch.stack([grid.weight for grid in grids])
-    shift = (w * both.float_mean[:, None]).sum(2) - (made * both.mean[:, None]).sum(2)
-    return tuning_of(layer, grids, shift.flatten())
+    shift = both.result - (made * both.mean[:, None]).sum(2)
+    return v, grids, shift.flatten()
