@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import icepoint
-from icepoint.accuracy import RECIPES, Method, correct_bias, fold_batchnorm, judge, round_weights
+from icepoint.accuracy import RECIPES, STEPS, Method, correct_bias, fold_batchnorm, judge, round_weights
 from icepoint.modules.weighted import QWeighted
 from icepoint.tuning import Tuning
 from road_nets import images, randomize_batchnorm
@@ -84,6 +84,15 @@ def shifted(seed):
             layer.weight[:, 0, 0, 0] = 4 * layer.weight.abs().max()
             layer.weight.abs_()
     return net
+
+
+@pytest.mark.parametrize("name", [n for n in STEPS if n != "fold_batchnorm"])
+def test_the_order_of_the_data_does_not_show(x, name):
+    """Not even where images are parted into halves that judge each other, as by round_weights."""
+    net, x = network(), x[:9]
+    mixed = x[torch.randperm(len(x), generator=torch.Generator().manual_seed(SEED))]
+    made = [icepoint.quantize(net, x[:1], [some], recipe=name, weight_bits=4) for some in (x, mixed)]
+    assert made[0].freeze().file_bytes == made[1].freeze().file_bytes
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
