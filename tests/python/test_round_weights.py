@@ -83,6 +83,17 @@ def test_moments_do_not_show_order_or_grouping(layer):
     torch.testing.assert_close(whole.cross, (y @ centred.mT) / whole.count, rtol=0, atol=1e-4)
 
 
+def test_codes_that_never_change_have_no_moments():
+    """Exactly none, whatever the scales: weights are divided by them."""
+    x, layer = torch.linspace(0.1, 2.9, 7).repeat(13, 1), nn.Linear(7, 4)
+    x[:, 2] = torch.linspace(0, 3, 13)
+    q = QParam.of_range(0.0, 3.1, num_bits=3)
+    found = moments(layer, x, q.quantize_tensor(x).to(torch.uint8), q)
+    still = [0, 1, 3, 4, 5, 6]
+    assert not found.covariance[0][still].any() and not found.covariance[0][:, still].any()
+    assert not found.cross[0][:, still].any() and found.covariance[0, 2, 2] > 0 and found.cross[0, :, 2].any()
+
+
 def test_of_many_places_some_count():
     layer, x = nn.Conv2d(2, 3, 3), torch.randn(4, 2, 12, 12)
     q = QParam.of_range(-3.0, 3.0)
@@ -228,6 +239,23 @@ def test_same_bits_each_time_and_a_layer_of_zeros():
         net[3].weight.zero_()
     files = [icepoint.quantize(net, x[:1], [x], recipe=[round_weights]).freeze().file_bytes for _ in "ab"]
     assert files[0] == files[1]
+
+
+def test_inputs_that_never_change():
+    """A linear layer behind a pool whose codes of 3 bits are the same for all images."""
+    torch.manual_seed(SEED)
+    net = nn.Sequential(
+        nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 6)
+    )
+    x = 1.0 + 1e-3 * images(40, SEED, 3, 12)
+    plain, q = (
+        icepoint.quantize(net.eval(), x[:1], [x], recipe=recipe, num_bits=3)
+        for recipe in ("fast", [round_weights])
+    )
+    assert float(q.stages[-1].layer.tuning.weight.abs().max()) < 2 * float(net[4].weight.detach().abs().max())
+    with torch.no_grad():
+        errors = [float((m(x) - net(x)).square().sum()) for m in (plain, q)]
+    assert errors[1] < errors[0]
 
 
 def test_one_image_is_enough():

@@ -53,13 +53,17 @@ class Moments:
     @property
     def covariance(self) -> torch.Tensor:
         """E[z z^T] - E[z] E[z]^T, (groups, K, K)."""
-        return self.zz * (self.scale**2 / self.count) - self.mean[:, :, None] * self.mean[:, None]
+        return self._centred(self.zz, self.z) * self.scale**2
 
     @property
     def cross(self) -> torch.Tensor:
         """E[y z^T] - E[y] E[z]^T, (groups, oc, K)."""
-        unit = self.scale * self.scale_out / _FINER
-        return self.yz * (unit / self.count) - self.result[:, :, None] * self.mean[:, None]
+        return self._centred(self.yz, self.y) * (self.scale * self.scale_out / _FINER)
+
+    def _centred(self, products: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+        """E[a z^T] - E[a] E[z]^T of integers: 0 for codes that never change. Of means in reals something like
+        1e-17 would be left, and 1e17 of the weights that are divided by it."""
+        return (products - sums[:, :, None] * self.z[:, None] / self.count) / self.count
 
 
 def moments(
