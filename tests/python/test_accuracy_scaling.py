@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import icepoint
 from icepoint.accuracy import equalize, judge, smooth
 from icepoint.accuracy.links import links
-from icepoint.accuracy.scaling import folded_weights, peaks, within_clamps
+from icepoint.accuracy.scaling import folded, peaks, within_clamps
 from icepoint.tuning import Tuning
 from road_nets import images, randomize_batchnorm
 
@@ -108,12 +108,12 @@ def pairs_of_weights(graph, other):
 
 def test_equalized_ranges_are_alike():
     q = quantized(network(), images(16, SEED, 3, 14), [equalize])
-    weights = folded_weights(q._captured)
+    weights = folded(q._captured)
     for link in links(q._captured):
-        made = weights[link.producer.output].abs().flatten(1).amax(1)
+        made = weights[link.producer.output][0].abs().flatten(1).amax(1)
         read = torch.zeros_like(made)
         for step, of in link.consumers:
-            w = weights[step.output]
+            w = weights[step.output][0]
             if step.name == "depthwise":
                 columns = w.abs().flatten(1).amax(1)
             elif step.name == "left":  # two groups of four

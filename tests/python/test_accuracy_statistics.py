@@ -135,7 +135,9 @@ def test_clipped_weights_have_the_best_scales(weights):
     q = quantized(net, x, [clip_weights], weight_bits=4, weights=weights)
     for layer in (s.layer for s in q.stages if isinstance(s.layer, QWeighted)):
         weight, bias = layer.float_weights()
-        scale, zero_point = best_weight_scales(weight.detach(), 4, weights, bias, layer.q_in.scale)
+        scale, zero_point = best_weight_scales(
+            weight.detach(), 4, weights, None if bias is None else 2 * bias, layer.q_in.scale
+        )
         assert torch.equal(layer.q_weight.scales, scale)
         assert torch.equal(layer.q_weight.zero_points, zero_point)
 

@@ -120,7 +120,7 @@ def problem(seed, oc=6, k=150):
     v = torch.randn(oc, k, generator=g, dtype=torch.float64)
     ends = torch.full((oc,), 7.0, dtype=torch.float64)
     zero = torch.zeros(oc, dtype=torch.float64)
-    grid = Grid(v, v.abs().amax(1) / 7, zero, zero, -ends, ends, True)
+    grid = Grid(v, v.abs().amax(1) / 7, zero, zero, -ends, ends, zero == 0)
     grid.codes = grid.nearest(v)
     return grid, v, h
 
@@ -133,7 +133,7 @@ def error(grid, v, h):
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_descent_ends_where_no_single_code_is_better(seed):
     grid, v, h = problem(seed)
-    grid.free = False
+    grid.free = ~grid.free
     first = error(grid, v, h)
     for _ in range(60):
         before = error(grid, v, h)
@@ -153,7 +153,7 @@ def test_descent_finds_the_best_of_all_codes_where_they_can_be_tried():
     h = torch.tensor([[1.0, 0.9], [0.9, 1.0]], dtype=torch.float64)
     v = torch.tensor([[0.6, 0.6], [1.4, -0.4]], dtype=torch.float64)
     one = torch.ones(2, dtype=torch.float64)
-    grid = Grid(torch.round(v), one, 0 * one, 0 * one, -3 * one, 3 * one, False)
+    grid = Grid(torch.round(v), one, 0 * one, 0 * one, -3 * one, 3 * one, one == 0)
     descend(grid, v, h, 9)
     tried = [[a, b] for a in range(-3, 4) for b in range(-3, 4)]
     for row in range(2):

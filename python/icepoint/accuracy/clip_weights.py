@@ -7,17 +7,17 @@ from dataclasses import replace
 from ..capture import Captured
 from ..modules.weighted import QWeighted
 from ..tuning import Tuning
-from ..weight_scales import best_weight_scales
 from .evidence import Evidence
 from .retuning import with_tunings
+from .weight_grid import best_scales
 
 
 def clip_weights(graph: Captured, evidence: Evidence) -> Captured:
     """Each layer's weights with the scales of least squared error instead of those that just hold them all.
 
-    best_weight_scales, per channel or per tensor as the weights are; it sees no data. At 8 bits next to
-    nothing changes, at 4 and below much. Scales that are powers of two, and
-    those of weights that were rounded already, stay as they are.
+    best_scales, per channel or per tensor as the weights are; it sees no data. At 8 bits next to nothing
+    changes, at 4 and below much, and at all bits a channel whose huge weights nothing ever meets. Scales
+    that are powers of two, and those of weights that were rounded already, stay as they are.
     """
     found: dict[int, Tuning] = {}
     for stage in evidence.quantized(graph).stages:
@@ -25,8 +25,7 @@ def clip_weights(graph: Captured, evidence: Evidence) -> Captured:
         if not isinstance(layer, QWeighted) or layer.q_weight.power_of_two or layer.tuning.weight is not None:
             continue
         q = layer.q_weight
-        weight, bias = layer.tuned_weights()
-        scale, zero_point = best_weight_scales(weight.detach(), q.num_bits, q.scheme, bias, layer.q_in.scale)
+        scale, zero_point, _ = best_scales(layer)
         zero = zero_point if q.scheme != "per_channel" else None
         step = stage.steps[0]
         found[step.output] = replace(step.tuning, weight_scale=scale, weight_zero_point=zero)

@@ -7,7 +7,7 @@ import torch
 from ..capture import Captured
 from .evidence import Evidence
 from .links import Link, links
-from .scaling import column_ranges, folded_weights, input_channels, peaks, scaled, within_clamps
+from .scaling import column_ranges, folded, input_channels, peaks, scaled, within_clamps
 
 _ROUNDS = 20
 _STILL = 1e-3  # of a scale's logarithm: then the next round would change nothing
@@ -48,18 +48,29 @@ class _Ranges:
     """The folded weights of a graph, scaled on the way."""
 
     def __init__(self, graph: Captured):
-        self._weights = folded_weights(graph)
+        layers = folded(graph)
+        self._weights = {at: weight for at, (weight, _) in layers.items()}
+        self._biases = {at: bias for at, (_, bias) in layers.items()}
 
     def scale(self, link: Link) -> torch.Tensor:
-        """sqrt(r1 / r2) a channel, 1 where either is 0."""
-        made = self._weights[link.producer.output].abs().flatten(1).amax(1)
+        """sqrt(r1 / r2) a channel, and 1 less what is common to all where either is 0.
+
+        A channel that is 0, weights and bias, may be read by any weights: they get the range of the others.
+        """
+        at = link.producer.output
+        made = self._weights[at].abs().flatten(1).amax(1)
         read = torch.zeros_like(made)
         for step, of in link.consumers:
             read.scatter_reduce_(0, of, column_ranges(step.module, self._weights[step.output]), "amax")
         alive = (made > 0) & (read > 0)
+        if not alive.any():
+            return torch.ones_like(made)
         s = torch.where(alive, made / torch.where(alive, read, 1.0), 1.0).sqrt()
-        middle = s[alive].log().mean().exp() if alive.any() else 1.0
-        return torch.where(alive, s.clamp(middle / _WIDEST, middle * _WIDEST), middle)
+        middle = s[alive].log().mean().exp()
+        s = torch.where(alive, s.clamp(middle / _WIDEST, middle * _WIDEST), middle)
+        nothing = (made == 0) & (self._biases[at] == 0) & (read > 0)
+        like = (made * read)[alive].sqrt().median()
+        return torch.where(nothing, like / torch.where(nothing, read, 1.0), s)
 
     def divide(self, link: Link, s: torch.Tensor) -> None:
         weight = self._weights[link.producer.output]

@@ -62,7 +62,7 @@ def descend(grid: Grid, v: torch.Tensor, h: torch.Tensor, passes: int) -> None:
             block = slice(first, min(first + _BLOCK, len(h)))
             moved = _descend_in(grid, g[:, block], h[block, block], block)
             g[:, block.stop :] += moved @ h[block, block.stop :]
-        if grid.free:
+        if grid.free.any():
             _fit_scale(grid, v, h)
         if torch.equal(grid.codes, before):
             return
@@ -82,8 +82,8 @@ def _descend_in(grid: Grid, g: torch.Tensor, h: torch.Tensor, block: slice) -> t
 
 
 def _fit_scale(grid: Grid, v: torch.Tensor, h: torch.Tensor) -> None:
-    """The best scales for the codes, as float32 holds them; a row that has no good one keeps its own."""
+    """The best scales for the codes, as float32 holds them; a row without a good one keeps its own."""
     qh = grid.codes @ h
     along, square = (qh * v).sum(1), (qh * grid.codes).sum(1)
     best = torch.maximum((along / square).float().double(), grid.least)
-    grid.scale = torch.where((along > 0) & (square > 0), best, grid.scale)
+    grid.scale = torch.where(grid.free & (along > 0) & (square > 0), best, grid.scale)

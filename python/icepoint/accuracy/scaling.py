@@ -110,13 +110,14 @@ def column_ranges(module: nn.Module, weight: torch.Tensor) -> torch.Tensor:
     )
 
 
-def folded_weights(graph: Captured) -> dict[int, torch.Tensor]:
-    """By step.output each layer's weight with what folds into it, float64 (oc, ic / groups, ...)."""
+def folded(graph: Captured) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
+    """By step.output a layer's weight (oc, ic / groups, ...) and bias (oc,), float64, with folded maps."""
     reader, found = graph.only_reader(), {}
     for step in graph.steps:
         if isinstance(step.module, WEIGHTED):
-            maps = [m.module for m in following_maps(step, reader)]
-            found[step.output] = fold(*weights_of(step.module), maps)[0].detach().double()
+            weight, bias = fold(*weights_of(step.module), [m.module for m in following_maps(step, reader)])
+            bias = weight.new_zeros(len(weight)) if bias is None else bias.detach()
+            found[step.output] = weight.detach().double(), bias.double()
     return found
 
 

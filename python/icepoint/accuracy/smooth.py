@@ -7,7 +7,7 @@ import torch
 from ..capture import Captured, Step
 from .evidence import Evidence
 from .links import Link, links
-from .scaling import column_ranges, folded_weights, peaks, scaled, within_clamps
+from .scaling import column_ranges, folded, peaks, scaled, within_clamps
 
 #: How much of an activation's range goes into the weights behind it: the paper's alpha.
 STRENGTH = 0.5
@@ -26,7 +26,8 @@ def smooth(graph: Captured, evidence: Evidence) -> Captured:
     found = links(graph)
     if not found:
         return graph
-    seen, weights = peaks(graph, evidence, found), folded_weights(graph)
+    seen = peaks(graph, evidence, found)
+    weights = {at: weight for at, (weight, _) in folded(graph).items()}
     per_channel = evidence.options.weights != "per_tensor_affine"
     scales = {}
     for link in found:
