@@ -46,7 +46,9 @@ def quantize(
     `calibration_data`: a DataLoader or any iterable of batches (n, ...), or of tuples or dicts that begin
     with the inputs, as many as the model takes: of (x, label) a model of one input takes x, one of two
     takes both; one tensor or array of all images; with a recipe the path of a folder of pictures.
-    It goes by once, one batch in memory at a time; Ctrl-C leaves `model` as it was.
+    It goes by one batch in memory at a time, and methods look at its first 256 images (128 MiB) as often
+    as they like; of more, the ranges behind a method are observed on another pass, of a generator on these
+    images alone. Ctrl-C leaves `model` as it was.
     `weights`: "per_channel", "per_tensor_affine" or "per_channel_affine". `num_bits` (2..8) are those
     of all codes; `weight_bits` those of the weights where they differ, an int or {pattern: int} over
     the layer names that report() shows, as {"classifier.*": 4}.

@@ -56,6 +56,8 @@ def check_model(model: nn.Module, who: str) -> None:
     """ValueError unless `model` is a float32 network on the CPU, in eval mode and not quantized yet."""
     if not isinstance(model, nn.Module):
         raise ValueError(f"{who}.model: expected an nn.Module, found {_described(model)}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(f"{who}.model: expected an nn.Module in Python, found TorchScript: give its source")
     moving = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     for name, module in model.named_modules():
         kind = f"{who}: {name or 'the model'} ({type(module).__name__})"

@@ -204,6 +204,29 @@ def test_an_interrupt_leaves_the_float_model_as_it_was(x):
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
 
 
+class Once:
+    """Batches that come once, of an object that is no iterator itself."""
+
+    def __init__(self, batches):
+        self.batches = iter(batches)
+
+    def __iter__(self):
+        return self.batches
+
+
+@pytest.mark.parametrize("form", [iter, Once, list])
+def test_more_images_than_are_held_may_come_once(x, form):
+    """Methods observe ranges again: on what is held, where nothing comes any more."""
+    many = [*x.repeat(6, 1, 1, 1).split(40), 2 * x]
+    data = form(many)
+    q = icepoint.quantize(network(), x[:1], data, recipe=["correct_bias"])
+    assert torch.equal(q.freeze()(x), q(x))
+    if form is list:
+        data.clear()
+    assert torch.equal(q.again()(x), q.again()(x))
+    assert q.calibrate(form(many)) == 7
+
+
 @pytest.mark.parametrize("recipe", ["fast", "accurate"])
 def test_an_interrupted_calibration_goes_on(x, recipe):
     def quantized(data):

@@ -34,6 +34,10 @@ MODELS = {
         "quantize.model: expected an nn.Module, found builtin_function_or_method",
     ),
     "none": (lambda: None, "quantize.model: expected an nn.Module, found NoneType"),
+    "TorchScript": (
+        lambda: torch.jit.trace(nn.ReLU(), torch.zeros(1, 3)),
+        "quantize.model: expected an nn.Module in Python, found TorchScript",
+    ),
     "class": (lambda: nn.ReLU, "quantize.model: expected an nn.Module, found the class ReLU"),
     "half": (lambda: small().half(), "0.weight is torch.float16, expected float32: call model.float()"),
     "double": (lambda: small().double(), "0.weight is torch.float64, expected float32: call model.float()"),

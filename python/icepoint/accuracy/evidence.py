@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..calibration_data import BATCH, Batches, bounded
@@ -32,7 +35,7 @@ class Evidence:
 
     `images`: float32 (n, ...), one for each input: the first of the calibration images, as many as
     calibration_data.Batches holds. Ranges are observed on all the data: where a method asks again, on
-    what is held if that is all, else on the data once more, if it can be iterated again.
+    what is held if that is all, else on the data once more, or on what is held where nothing comes any more.
     """
 
     def __init__(
@@ -65,7 +68,8 @@ class Evidence:
         """This evidence and another pass over `data`, which `batches` saw."""
         found = self.with_options()
         images = bounded([tuple(self.images), *batches.held])
-        found._seen = _Seen([*self._seen.data, _to_see_again(batches, data)], images)
+        again = _to_see_again(batches, data, bounded(batches.held))
+        found._seen = _Seen([*self._seen.data, again], images)
         return found
 
     def forget(self) -> None:
@@ -77,7 +81,7 @@ class Evidence:
     @property
     def batches(self) -> list[tuple[torch.Tensor, ...]]:
         """The images in batches (n, ...)."""
-        return list(zip(*(x.split(BATCH) for x in self.images), strict=True))
+        return _batches(self.images)
 
     def quantized(self, graph: Captured) -> QuantizedModel:
         """The model of integers of a graph: observed on the data, its integers fixed."""
@@ -90,7 +94,7 @@ class Evidence:
             batches = q._observe(data)
             if not self.images:
                 self._seen.images = bounded(batches.held)
-                self._seen.data[i] = _to_see_again(batches, data)
+                self._seen.data[i] = _to_see_again(batches, data, self.images)
         q.fix()
         self._made = [*self._made[-2:], (graph, q)]
         return q
@@ -112,7 +116,31 @@ class Evidence:
         return judge(self._seen.expected, integer_outputs(plan, mine), share)
 
 
-def _to_see_again(batches: Batches, data: Any) -> Any:
+def _to_see_again(batches: Batches, data: Any, images: Sequence[torch.Tensor]) -> Any:
     """What stands for data when its ranges are observed anew: all that is held of it, or itself."""
-    gone = isinstance(data, Iterator)  # a generator
-    return batches.held if gone or batches.all_held else data
+    if batches.all_held:
+        return batches.held  # cut as it came: torch's last bits depend on it
+    known = isinstance(data, (str, os.PathLike, torch.Tensor, np.ndarray))
+    return data if known or not isinstance(data, Iterable) else _Again(data, images)
+
+
+class _Again:
+    """Batches once more, or, where they came only once (from a generator), the images held of them."""
+
+    def __init__(self, data: Iterable[Any], images: Sequence[torch.Tensor]):
+        self._data, self._images = data, images
+
+    def __length_hint__(self) -> int:
+        return operator.length_hint(self._data, 0)
+
+    def __iter__(self) -> Iterator[Any]:
+        gone = True
+        for batch in self._data:
+            gone = False
+            yield batch
+        if gone:
+            yield from _batches(self._images)
+
+
+def _batches(images: Sequence[torch.Tensor]) -> list[tuple[torch.Tensor, ...]]:
+    return list(zip(*(x.split(BATCH) for x in images), strict=True))
