@@ -172,6 +172,16 @@ def test_corrections_go_to_other_sizes(x):
     assert all(torch.equal(a, b.layer.tuning.bias) for a, b in zip(tuned, q.stages[1:], strict=True))
 
 
+@pytest.mark.parametrize("recipe", ["accurate", "max"])
+def test_a_caller_s_autocast_changes_nothing(x, recipe):
+    q = quantized(x, recipe=recipe, weight_bits=4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = quantized(x, recipe=recipe, weight_bits=4)
+        again, report = q.again(), inside.measure(remedies=False)
+    assert inside.freeze().file_bytes == q.freeze().file_bytes == again.freeze().file_bytes
+    assert report.to_dict() == q.measure(remedies=False).to_dict()
+
+
 def test_made_again_with_other_options(x):
     q = quantized(x)
     again = q.again(weight_bits=4, activation_bits={"9": 6, "input": 5})

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ..capture import Captured
 from ..quantized import QuantizedModel
 from .adaround import adaround
@@ -83,6 +85,7 @@ class Method:
                 )
         return cls(", ".join(_name(step) for step in steps), steps, measured=False)
 
+    @torch.autocast("cpu", enabled=False)  # integers stand for float32, wherever quantize is called
     def apply(self, evidence: Evidence) -> QuantizedModel:
         """The model of integers after all methods; `trials` tells what each did."""
         asked = evidence

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MOST_IMAGES = 128  # of given data
 
 
+@torch.autocast("cpu", enabled=False)  # float is float32, as for the integers
 def report_of(q: QuantizedModel, data: Any = None, remedies: bool | float = True) -> Report:
     """What q.report(data, remedies) prints."""
     with alone():  # a report is of one process, whatever the others do
