@@ -211,6 +211,11 @@ def test_what_cannot_be_searched_is_refused(options, message):
         searched(three_layers(), **options)
 
 
+def test_a_network_without_weights_has_results_to_search():
+    found = searched(nn.Sequential(nn.Hardswish(), nn.Sigmoid()).eval(), "agreement", 0.1)
+    assert not found.weight_bits and "none" in str(found) and found.met
+
+
 def test_what_is_no_float_network_in_eval_mode_is_refused():
     with pytest.raises(ValueError, match=r"search.* is in train\(\) mode"):
         searched(nn.Sequential(nn.Linear(12, 3), nn.BatchNorm1d(3)), "agreement", 0.1)

@@ -215,6 +215,16 @@ def test_refused_in_words(options, words):
         training.prepare(net, x[:1], [x], **options)
 
 
+def test_a_network_that_torch_cannot_copy_is_refused():
+    x = torch.randn(4, 3, 6, 6)
+    net = nn.Sequential(torch.nn.utils.weight_norm(nn.Conv2d(3, 4, 3)), nn.ReLU()).eval()
+    net(x)  # keeps the weight that this call made
+    with pytest.raises(ValueError, match="call remove_weight_norm first"):
+        training.prepare(net, x[:1], [x])
+    torch.nn.utils.remove_weight_norm(net[0])
+    assert training.prepare(net, x[:1], [x])(x).shape == (4, 4, 4, 4)
+
+
 def test_a_diverged_range_is_told():
     qat, x = prepared("chain")
     with torch.no_grad():

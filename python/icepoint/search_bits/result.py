@@ -172,11 +172,13 @@ MOST = "most bits"
 
 
 def told_bits(bits: Sequence[int]) -> str:
-    """One number for equal bits, else the range of them.
+    """One number for equal bits, else the range of them; "none" of a network without weights.
 
-    >>> told_bits([8, 8]), told_bits([4, 8, 5])
-    ('8', '4..8')
+    >>> told_bits([8, 8]), told_bits([4, 8, 5]), told_bits([])
+    ('8', '4..8', 'none')
     """
+    if not bits:
+        return "none"
     low, high = min(bits), max(bits)
     return f"{low}" if low == high else f"{low}..{high}"
 

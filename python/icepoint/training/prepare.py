@@ -46,7 +46,13 @@ def prepare(
     >>> bool((qat.eval()(x) == qat.freeze()(x)).all())
     True
     """
-    copied = copy.deepcopy(model).eval()
+    try:
+        copied = copy.deepcopy(model).eval()
+    except RuntimeError as error:  # torch.nn.utils.weight_norm keeps a tensor with a gradient beside it
+        raise ValueError(
+            f"prepare.model: {str(error).split('.')[0]}; call remove_weight_norm first, or use "
+            "torch.nn.utils.parametrizations.weight_norm"
+        ) from error
     quantized = quantize(
         copied, example_inputs, calibration_data, num_bits, weights, "fast",
         weight_bits=weight_bits, activation_bits=activation_bits, input_recipe=input_recipe,
