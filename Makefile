@@ -11,7 +11,7 @@ SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' 2>/dev/null) setup.py 
 CMAKE = cmake -G Ninja -S . -DCMAKE_PREFIX_PATH="$$($(PY) -c 'import torch; print(torch.utils.cmake_prefix_path)')"
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo bench zoo test lint format test-cpp test-python notebook checkpoints asan tsan clean packages
+.PHONY: help build demo bench zoo accuracy test lint format test-cpp test-python notebook checkpoints asan tsan clean packages
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ bench: build .venv-bench/.deps  ## icepoint beside its peers, interleaved; QUICK
 
 zoo: build  ## torchvision's networks in integers: coverage, equal bytes, SQNR beside ONNX Runtime, speed; ONLY="resnet18 googlenet", QUICK=1, WEIGHTS=1
 	@$(PY) -m benchmarks.zoo $(ONLY) $(if $(QUICK),--quick) $(if $(WEIGHTS),--weights)
+
+accuracy: build .venv-bench/.deps  ## answers changed and SQNR beside ONNX Runtime, OpenVINO/NNCF and torchao; QUICK=1, ARGS="--help"
+	@$(PY) -m benchmarks.accuracy $(if $(QUICK),--quick) $(ARGS)
 
 test: build lint test-cpp test-python  ## everything: lint, C++ tests, Python tests, notebook
 
