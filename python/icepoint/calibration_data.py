@@ -95,7 +95,8 @@ class Batches:
 
     @property
     def sample(self) -> tuple[torch.Tensor, ...] | None:
-        return tuple(x[:SAMPLE] for x in self.held[0]) if self.held else None
+        columns = zip(*self.held, strict=True)
+        return tuple(torch.cat(column)[:SAMPLE] for column in columns) if self.held else None
 
     @property
     def all_held(self) -> bool:

@@ -31,9 +31,21 @@ class Tuning:
         """
         if self.bias is not None:
             bias = self.bias if bias is None else bias.double() + self.bias
-        return (weight if self.weight is None else self.weight), bias
+        return (weight if self.weight is None else _Instead.apply(weight, self.weight)), bias
 
     def state(self) -> dict[str, Any]:
         """Tensors by name: what a state_dict carries, and Tuning(**state) takes back."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+class _Instead(torch.autograd.Function):
+    """A tuned weight in the place of the layer's own, which still gets the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: torch.Tensor, tuned: torch.Tensor) -> torch.Tensor:
+        return tuned.view_as(tuned)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return grads[0], None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..calibration_data import SAMPLE, Batches
+from ..calibration_data import Batches
 from ..distributed import alone
 from .gains import SECONDS, Remedies
 from .make import make_report
@@ -29,7 +29,7 @@ def report_of(q: QuantizedModel, data: Any = None, remedies: bool | float = True
 
 
 def _report_of(q: QuantizedModel, data: Any, remedies: bool | float) -> Report:
-    sample = _own_sample(q) if data is None else _sample_of(q, data)
+    sample = q._sample if data is None else _sample_of(q, data)
     start = time.monotonic()
     plan = q._plans.of(sample)
     original = q._evidence.original if q._evidence and plan is q._plans.first else None
@@ -40,12 +40,6 @@ def _report_of(q: QuantizedModel, data: Any, remedies: bool | float) -> Report:
         return report
     tried = Remedies(q, sample, report.outputs, time.monotonic() - start, seconds)
     return replace(report, verdicts=tried.measure(report.verdicts), untried=tried.late)
-
-
-def _own_sample(q: QuantizedModel) -> tuple[torch.Tensor, ...]:
-    """The first calibration images, however they came in batches; of a pickled copy the first batch."""
-    held = q._evidence.images if q._evidence else []
-    return tuple(x[:SAMPLE] for x in held) or q._sample
 
 
 def _sample_of(q: QuantizedModel, data: Any) -> tuple[torch.Tensor, ...]:
