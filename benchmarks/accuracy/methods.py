@@ -1,4 +1,4 @@
-"""What each accuracy method is worth on one network, alone and in pairs, by bits of weights and activations.
+"""The tables of docs/corrections.md: what each accuracy method is worth on one network, alone and in pairs.
 
 python -m benchmarks.accuracy.methods [mobilenet [per_channel]]
 """
