@@ -27,21 +27,38 @@ size_t axis_of(const OutputFunction& f, const Shape& shape) {
   return has_axis(f.kind) ? 3 - shape.size() + static_cast<size_t>(f.axis) : 2;
 }
 
-/// One line: `count` codes, `step` apart.
+/// One line: `count` values from `first` on, `step` apart, the channels from `channel` on `channel_step`
+/// apart.
 struct Line {
-  const uint8_t* codes;
-  int64_t count, step;
-  const QParams& q;
+  const LaidValues& values;
+  int64_t first, count, step, channel, channel_step;
 
-  uint8_t code(int64_t i) const { return codes[i * step]; }
-  double real(int64_t i) const { return static_cast<float>(code(i) - q.zero_point) * q.scale; }
+  double real(int64_t i) const {
+    const int64_t at = first + i * step;
+    switch (values.kind) {
+      case LaidValues::Kind::accumulators:
+        return static_cast<float>(static_cast<const int32_t*>(values.data)[at] *
+                                  values.scales[channel + i * channel_step]);
+      case LaidValues::Kind::reals:
+        return static_cast<const float*>(values.data)[at];
+      default:
+        return static_cast<float>(static_cast<const uint8_t*>(values.data)[at] - values.q.zero_point) *
+               values.q.scale;
+    }
+  }
   int64_t first_greatest() const {
     int64_t best = 0;
+    double most = real(0);
     for (int64_t i = 1; i < count; ++i)
-      if (code(i) > code(best)) best = i;
+      if (const double r = real(i); r > most) best = i, most = r;
     return best;
   }
 };
+
+LaidValues dense(LaidValues::Kind kind, const void* data, const Shape& shape) {
+  const std::array<int64_t, 3> d = three_axes(shape);
+  return {kind, data, d[0] * d[1] * d[2], {d[1] * d[2], d[2], 1}};
+}
 
 template <class T>
 void softmax(const Line& line, bool log, T* y, int64_t step) {
@@ -85,9 +102,14 @@ Shape shape_after(const OutputFunction& f, const Shape& shape) {
   return after;
 }
 
-LaidCodes dense_codes(const uint8_t* codes, const Shape& shape) {
-  const std::array<int64_t, 3> d = three_axes(shape);
-  return {codes, d[0] * d[1] * d[2], {d[1] * d[2], d[2], 1}};
+LaidValues dense_codes(const uint8_t* codes, const QParams& q, const Shape& shape) {
+  LaidValues laid = dense(LaidValues::Kind::codes, codes, shape);
+  laid.q = q;
+  return laid;
+}
+
+LaidValues dense_reals(const float* reals, const Shape& shape) {
+  return dense(LaidValues::Kind::reals, reals, shape);
 }
 
 int64_t lines_of(const OutputFunction& f, const Shape& shape) {
@@ -101,16 +123,21 @@ int64_t reals_of(const OutputFunction& f, const Shape& shape) {
 }
 
 template <class T>
-void apply(const OutputFunction& f, const QParams& q, const Shape& shape, const LaidCodes& codes,
-           int64_t begin, int64_t end, T* y) {
+void apply(const OutputFunction& f, const Shape& shape, const LaidValues& values, int64_t begin, int64_t end,
+           T* y) {
   const FloatEnv env;
-  const std::array<int64_t, 3> d = three_axes(shape), dense = dense_codes(nullptr, shape).step;
+  const std::array<int64_t, 3> d = three_axes(shape), dense = dense_reals(nullptr, shape).step;
   const size_t axis = axis_of(f, shape), a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;  // a, b: the others
+  const size_t channels = shape.size() == 3 ? 0 : 2;
   const int64_t lines = d[a] * d[b], count = lines * d[axis];
   for (int64_t l = begin; l < end; ++l) {
     const int64_t image = l / lines, i = l % lines / d[b], j = l % d[b];
-    const Line line{codes.data + image * codes.image + i * codes.step[a] + j * codes.step[b], d[axis],
-                    codes.step[axis], q};
+    const std::array<int64_t, 3> at = axis == 0   ? std::array<int64_t, 3>{0, i, j}
+                                      : axis == 1 ? std::array<int64_t, 3>{i, 0, j}
+                                                  : std::array<int64_t, 3>{i, j, 0};
+    const int64_t first =
+        image * values.image + at[0] * values.step[0] + at[1] * values.step[1] + at[2] * values.step[2];
+    const Line line{values, first, d[axis], values.step[axis], at[channels], axis == channels ? 1 : 0};
     T* const to = y + image * count + i * dense[a] + j * dense[b];
     switch (f.kind) {
       case Kind::none:
@@ -130,9 +157,8 @@ void apply(const OutputFunction& f, const QParams& q, const Shape& shape, const 
   }
 }
 
-template void apply<float>(const OutputFunction&, const QParams&, const Shape&, const LaidCodes&, int64_t,
-                           int64_t, float*);
-template void apply<double>(const OutputFunction&, const QParams&, const Shape&, const LaidCodes&, int64_t,
-                            int64_t, double*);
+template void apply<float>(const OutputFunction&, const Shape&, const LaidValues&, int64_t, int64_t, float*);
+template void apply<double>(const OutputFunction&, const Shape&, const LaidValues&, int64_t, int64_t,
+                            double*);
 
 }  // namespace icepoint

@@ -26,14 +26,14 @@ pybind11::object make_runner(const ModelPtr& model, const pybind11::object& torc
 /// Input codes (n, channels, height, width) of uint8 pixels (n, h, w, c), by the recipe in the file.
 pybind11::array picture_codes(const Model& model, const pybind11::array& pixels);
 
-/// [[(class, index, probability or None)]] of codes (n, classes), the `top` largest of each sample.
-pybind11::list answers(const Model& model, const pybind11::array& codes, int64_t top);
+/// [[(class, index, probability or None)]] of reals (n, classes), the `top` largest of each sample.
+pybind11::list answers(const Model& model, const pybind11::array& reals, int64_t top);
 
 /// The table that `icepoint run --no-latency` prints of them.
 std::string answers_text(const Model& model, const std::vector<std::string>& names,
-                         const pybind11::array& codes, int64_t top);
+                         const pybind11::array& reals, int64_t top);
 
-/// uint8 (n, h, w) of codes (n, classes, h, w): the class of each pixel.
-pybind11::array class_maps(const Model& model, const pybind11::array& codes);
+/// uint8 (n, h, w) of reals (n, classes, h, w): the class of each pixel.
+pybind11::array class_maps(const Model& model, const pybind11::array& reals);
 
 }  // namespace icepoint::ops

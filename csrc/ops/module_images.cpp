@@ -1,4 +1,4 @@
-// icepoint._C, the pictures: pixels to codes, and codes to answers and maps, as the executable does it.
+// icepoint._C, the pictures: pixels to codes, and outputs to answers and maps, as the executable does it.
 #include <pybind11/stl.h>
 
 #include <cstring>
@@ -32,12 +32,12 @@ struct Pictures {
   }
 };
 
-/// Codes (n, ...) of output 0, dense.
-py::array_t<uint8_t> output_codes(const ModelFile& file, const py::array& codes) {
-  const auto dense = dense_array<uint8_t>(codes, "codes");
+/// Reals (n, ...) of output 0 before its function, dense.
+py::array_t<float> output_reals(const ModelFile& file, const py::array& reals) {
+  const auto dense = dense_array<float>(reals, "reals");
   Shape expected = file.output(0).shape;
   expected.insert(expected.begin(), dense.ndim() > 0 ? dense.shape(0) : 0);
-  require(shape_of(dense) == expected, "codes: have shape ", to_string(shape_of(dense)), ", expected ",
+  require(shape_of(dense) == expected, "reals: have shape ", to_string(shape_of(dense)), ", expected ",
           to_string(expected));
   return dense;
 }
@@ -68,28 +68,27 @@ py::array picture_codes(const Model& model, const py::array& pixels) {
   return codes;
 }
 
-py::list answers(const Model& model, const py::array& codes, int64_t top) {
+py::list answers(const Model& model, const py::array& reals, int64_t top) {
   const ModelFile& file = model.file();
   require(classifies(file), "classify: the model's output is ", to_string(file.output(0).shape),
-          ", expected one code for each class");
+          ", expected one number for each class");
   require(top >= 1, "classify: top is ", top, ", expected at least 1");
-  const auto dense = output_codes(file, codes);
+  const auto dense = output_reals(file, reals);
   const auto each = static_cast<size_t>(model.output_count(0));
-  const QParams& q = file.output(0).q;
   py::list found;
   for (int64_t i = 0; i < dense.shape(0); ++i) {
     py::list one;
     for (const Answer& a :
-         top_answers({dense.data() + static_cast<size_t>(i) * each, each}, q, file.output_function(0), top))
+         top_answers({dense.data() + static_cast<size_t>(i) * each, each}, file.output_function(0), top))
       one.append(py::make_tuple(class_name(file.recipe, a.index), a.index, a.probability));
     found.append(one);
   }
   return found;
 }
 
-std::string answers_text(const Model& model, const std::vector<std::string>& names, const py::array& codes,
+std::string answers_text(const Model& model, const std::vector<std::string>& names, const py::array& reals,
                          int64_t top) {
-  const auto dense = output_codes(model.file(), codes);
+  const auto dense = output_reals(model.file(), reals);
   require(std::ssize(names) == dense.shape(0), "answers_text: ", names.size(), " names for ", dense.shape(0),
           " samples");
   std::ostringstream text;
@@ -97,10 +96,10 @@ std::string answers_text(const Model& model, const std::vector<std::string>& nam
   return text.str();
 }
 
-py::array class_maps(const Model& model, const py::array& codes) {
+py::array class_maps(const Model& model, const py::array& reals) {
   const ModelFile& file = model.file();
   require_class_map(file, "class_map");
-  const auto dense = output_codes(file, codes);
+  const auto dense = output_reals(file, reals);
   auto maps = new_array<uint8_t>({dense.shape(0), dense.shape(2), dense.shape(3)});
   const int64_t area = dense.shape(2) * dense.shape(3);
   uint8_t* to = maps.mutable_data();

@@ -63,6 +63,23 @@ class PyModel {
     return {outputs.begin(), outputs.end()};
   }
 
+  ArrayList reals(const ArrayList& inputs) const {
+    const std::vector<py::array_t<uint8_t>> dense = checked<uint8_t>(inputs);
+    const int64_t n = dense[0].shape(0);
+    std::vector<const uint8_t*> xs;
+    for (const auto& x : dense) xs.push_back(x.data());
+    std::vector<py::array_t<float>> outputs;
+    std::vector<float*> ys;
+    for (size_t i = 0; i < file().graph.outputs.size(); ++i)
+      ys.push_back(
+          outputs.emplace_back(new_array<float>(batched(output_shape<uint8_t>(i), n))).mutable_data());
+    {
+      const py::gil_scoped_release release;
+      model_->run_both(xs, n, {}, ys);
+    }
+    return {outputs.begin(), outputs.end()};
+  }
+
   std::vector<std::pair<std::string, py::array>> trace(const ArrayList& inputs) const {
     const std::vector<py::array_t<uint8_t>> dense = checked<uint8_t>(inputs);
     std::vector<const uint8_t*> xs;
@@ -88,11 +105,11 @@ class PyModel {
   py::object runner(const py::object& torch) const { return make_runner(model_, torch); }
 
   py::array picture_codes(const py::array& pixels) const { return ops::picture_codes(*model_, pixels); }
-  py::list answers(const py::array& codes, int64_t top) const { return ops::answers(*model_, codes, top); }
-  std::string answers_text(const std::vector<std::string>& names, const py::array& codes, int64_t top) const {
-    return ops::answers_text(*model_, names, codes, top);
+  py::list answers(const py::array& reals, int64_t top) const { return ops::answers(*model_, reals, top); }
+  std::string answers_text(const std::vector<std::string>& names, const py::array& reals, int64_t top) const {
+    return ops::answers_text(*model_, names, reals, top);
   }
-  py::array class_maps(const py::array& codes) const { return ops::class_maps(*model_, codes); }
+  py::array class_maps(const py::array& reals) const { return ops::class_maps(*model_, reals); }
 
  private:
   const ModelFile& file() const { return model_->file(); }
@@ -166,13 +183,15 @@ void bind_model(py::module_& m) {
            "run(x): a plain float32 tensor to another, or None where the operator has to be asked.")
       .def("picture_codes", &PyModel::picture_codes, py::arg("pixels"),
            "uint8 pixels (n, h, w, c) to input codes (n, channels, height, width), by the file's recipe.")
-      .def("answers", &PyModel::answers, py::arg("codes"), py::arg("top"),
-           "[[(class, index, probability or None)]] of codes (n, classes), the `top` largest of each.")
-      .def("answers_text", &PyModel::answers_text, py::arg("names"), py::arg("codes"), py::arg("top"),
+      .def("answers", &PyModel::answers, py::arg("reals"), py::arg("top"),
+           "[[(class, index, probability or None)]] of reals (n, classes), the `top` largest of each.")
+      .def("answers_text", &PyModel::answers_text, py::arg("names"), py::arg("reals"), py::arg("top"),
            "The table that `icepoint run --no-latency` prints of samples with these names (bytes).")
-      .def("class_maps", &PyModel::class_maps, py::arg("codes"),
-           "uint8 (n, h, w) of codes (n, classes, h, w): the class of each pixel.")
+      .def("class_maps", &PyModel::class_maps, py::arg("reals"),
+           "uint8 (n, h, w) of reals (n, classes, h, w): the class of each pixel.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
+      .def("reals", &PyModel::reals, py::arg("inputs"),
+           "float32 reals (n, ...) of the outputs, before their functions, of uint8 codes (n, ...).")
       .def("run", &PyModel::run<float>, py::arg("inputs"),
            "float32 (n, ...) in and out, behind the output functions: argmax gives its indices in float32.");
 }

@@ -36,7 +36,8 @@ Totals evaluate(const Dataset& data, const Session& session, int64_t batch) {
   const Model& model = session.model();
   const int64_t classes = model.output_count(0), n = data.size();
   const auto each = static_cast<size_t>(classes);
-  std::vector<uint8_t> codes(session.output_bytes(n)), input;
+  std::vector<uint8_t> codes(session.outputs_of(n)), input;
+  std::vector<float> reals(static_cast<size_t>(std::min(batch, n)) * each);
   Totals totals{Confusion(classes), 0, {}};
   Progress progress("eval", n);
   for (int64_t begin = 0; begin < n; begin += batch) {
@@ -45,14 +46,15 @@ Totals evaluate(const Dataset& data, const Session& session, int64_t batch) {
     data.codes(begin, count, input.data());
     uint8_t* const y = &codes[static_cast<size_t>(begin) * each];
     const uint8_t* const inputs[] = {input.data()};
-    uint8_t* const outputs[] = {y};
+    uint8_t* const y_codes[] = {y};
+    float* const y_reals[] = {reals.data()};
     const auto start = std::chrono::steady_clock::now();
-    model.run_codes(inputs, count, outputs);
+    model.run_both(inputs, count, y_codes, y_reals);
     totals.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (int64_t i = 0; i < count; ++i) {
       const int64_t truth = data.label(begin + i);
       require(truth < classes, "labels[", begin + i, "]: ", truth, " is not in 0..", classes - 1);
-      totals.confusion.add(truth, best({y + i * classes, each}));
+      totals.confusion.add(truth, best({&reals[static_cast<size_t>(i) * each], each}));
     }
     progress.update(begin + count);
   }

@@ -24,7 +24,7 @@ MapWriter::MapWriter(std::string out, const std::vector<std::string>& inputs, co
             (fs::path(out_) / fs::path(input).stem()).native(), ".png");
 }
 
-std::string MapWriter::write(const std::string& input, int64_t i, int64_t n, const uint8_t* codes) const {
+std::string MapWriter::write(const std::string& input, int64_t i, int64_t n, const float* reals) const {
   fs::path path = out_;
   if (inputs_ > 1 || n > 1 || fs::is_directory(path)) {
     require(!fs::exists(path) || fs::is_directory(path), "--map: ", out_,
@@ -34,7 +34,7 @@ std::string MapWriter::write(const std::string& input, int64_t i, int64_t n, con
         fs::path(input).stem().native() + (n > 1 ? std::string("-").append(std::to_string(i)) : "") + ".png";
   }
   const ModelFile& file = session_.file();
-  save_atomically(path.native(), encode_map(class_map(file, codes), session_.output(0).shape[0]));
+  save_atomically(path.native(), encode_map(class_map(file, reals), session_.output(0).shape[0]));
   return path.native();
 }
 

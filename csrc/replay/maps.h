@@ -16,8 +16,8 @@ class MapWriter {
   /// the inputs would write the same file.
   MapWriter(std::string out, const std::vector<std::string>& inputs, const Session&);
 
-  /// Writes the map of sample i of the n in `input`, given its codes of output 0; returns the file's path.
-  std::string write(const std::string& input, int64_t i, int64_t n, const uint8_t* codes) const;
+  /// Writes the map of sample i of the n in `input`, given its reals of output 0; returns the file's path.
+  std::string write(const std::string& input, int64_t i, int64_t n, const float* reals) const;
 
  private:
   std::string out_;

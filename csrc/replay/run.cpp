@@ -32,6 +32,7 @@ struct Options {
 struct Results {
   std::vector<std::string> names;  // "digit.png", "batch.npy[3]"
   std::vector<uint8_t> codes;      // (n, ...)
+  std::vector<float> reals;        // (n, ...), before the output function
   std::vector<double> seconds;     // of one sample: its batch's time over the batch's size
   std::vector<std::string> maps;   // files of --map, else empty
 };
@@ -40,11 +41,14 @@ void run_file(const std::string& path, const Session& session, int64_t batch, co
               Results& results) {
   const Samples samples = read_samples(path, session);
   const auto before = std::ssize(results.names);
-  results.codes.resize(session.output_bytes(before + samples.n));
+  const size_t each = session.outputs_of(1);
+  results.codes.resize(session.outputs_of(before + samples.n));
+  results.reals.resize(results.codes.size());
   for (int64_t begin = 0; begin < samples.n; begin += batch) {
     const int64_t n = std::min(batch, samples.n - begin);
     const auto start = std::chrono::steady_clock::now();
-    run_samples(session, samples, begin, n, &results.codes[session.output_bytes(before + begin)]);
+    const size_t first = static_cast<size_t>(before + begin) * each;
+    run_samples(session, samples, begin, n, &results.codes[first], &results.reals[first]);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     for (int64_t i = begin; i < begin + n; ++i) {
       results.names.push_back(samples.n == 1 ? path : path + "[" + std::to_string(i) + "]");
@@ -52,7 +56,8 @@ void run_file(const std::string& path, const Session& session, int64_t batch, co
     }
   }
   for (int64_t i = 0; maps && i < samples.n; ++i)
-    results.maps.push_back(maps->write(path, i, samples.n, &results.codes[session.output_bytes(before + i)]));
+    results.maps.push_back(
+        maps->write(path, i, samples.n, &results.reals[static_cast<size_t>(before + i) * each]));
 }
 
 void write_outputs(const Options& options, const Session& session, const Results& results) {
@@ -64,15 +69,14 @@ void write_outputs(const Options& options, const Session& session, const Results
   if (!options.raw.empty())
     save_atomically(options.raw, format_npy(results.codes, batched(session.output(0).shape)));
   if (!options.output.empty())
-    save_atomically(options.output, format_npy(session.reals(results.codes.data(), n),
+    save_atomically(options.output, format_npy(session.behind_function(results.reals.data(), n),
                                                batched(session.model().real_shape(0))));
 }
 
 std::vector<Answer> answers_of(const Options& options, const Session& session, const Results& results,
                                size_t i) {
   const size_t each = static_cast<size_t>(session.model().output_count(0));
-  return top_answers({&results.codes[i * each], each}, session.output(0).q, session.file().output_function(0),
-                     options.top);
+  return top_answers({&results.reals[i * each], each}, session.file().output_function(0), options.top);
 }
 
 void print_table(const Options& options, const Session& session, const Results& results) {
@@ -80,7 +84,7 @@ void print_table(const Options& options, const Session& session, const Results& 
   if (!options.no_latency)
     for (const double seconds : results.seconds) latency.push_back(decimal(seconds * 1e6, 1) + " us");
   if (classifies(session.file()))
-    return print_answers(std::cout, session.file(), results.names, results.codes, options.top, latency);
+    return print_answers(std::cout, session.file(), results.names, results.reals, options.top, latency);
   std::vector<std::string> titles{"input", "output"};
   if (!results.maps.empty()) titles.push_back("map");
   if (!latency.empty()) titles.push_back(">latency");

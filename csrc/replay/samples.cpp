@@ -113,21 +113,25 @@ Samples read_samples(const std::string& path, const Session& session) {
   }
 }
 
-void run_samples(const Session& session, const Samples& samples, int64_t begin, int64_t n, uint8_t* codes) {
+void run_samples(const Session& session, const Samples& samples, int64_t begin, int64_t n, uint8_t* codes,
+                 float* reals) {
   const Model& model = session.model();
   const int64_t each = model.input_count(0);
-  std::vector<uint8_t*> outputs{codes};
-  std::vector<std::vector<uint8_t>> dropped;
+  std::vector<uint8_t*> all_codes{codes};
+  std::vector<float*> all_reals{reals};
+  std::vector<std::vector<uint8_t>> dropped_codes;
+  std::vector<std::vector<float>> dropped_reals;
   for (size_t i = 1; i < session.file().graph.outputs.size(); ++i) {
-    dropped.emplace_back(static_cast<size_t>(n * model.output_count(i)));
-    outputs.push_back(dropped.back().data());
+    const auto count = static_cast<size_t>(n * model.output_count(i));
+    all_codes.push_back(dropped_codes.emplace_back(count).data());
+    all_reals.push_back(dropped_reals.emplace_back(count).data());
   }
   if (samples.values) {
     const float* const inputs[] = {samples.values.as<float>().data() + begin * each};
-    model.quantize_run(inputs, n, outputs);
+    model.run_both(inputs, n, all_codes, all_reals);
   } else {
     const uint8_t* const inputs[] = {samples.codes.data() + begin * each};
-    model.run_codes(inputs, n, outputs);
+    model.run_both(inputs, n, all_codes, all_reals);
   }
 }
 

@@ -26,7 +26,8 @@ Samples read_samples(const std::string& path, const Session&);
 /// Codes (n, c, h, w) of uint8 pixels whose shape is one of the above.
 Samples pixel_samples(const Tensor& pixels, bool channels_first, const Session&);
 
-/// Runs samples begin..begin + n and writes the codes (n, ...) of output 0; other outputs are dropped.
-void run_samples(const Session&, const Samples&, int64_t begin, int64_t n, uint8_t* codes);
+/// Runs samples begin..begin + n and writes the codes (n, ...) of output 0 and its reals before any function;
+/// other outputs are dropped.
+void run_samples(const Session&, const Samples&, int64_t begin, int64_t n, uint8_t* codes, float* reals);
 
 }  // namespace icepoint

@@ -37,18 +37,18 @@ const ValueInfo& Session::output(size_t i) const {
   return file().output(i);
 }
 
-std::vector<float> Session::reals(const uint8_t* codes, int64_t n) const {
-  const ValueInfo& y = output(0);
+std::vector<float> Session::behind_function(const float* reals, int64_t n) const {
+  const Shape& shape = output(0).shape;
   const OutputFunction f = file().output_function(0);
   std::vector<float> values(static_cast<size_t>(n * model_.real_count(0)));
-  apply(f, y.q, y.shape, dense_codes(codes, y.shape), 0, n * lines_of(f, y.shape), values.data());
+  apply(f, shape, dense_reals(reals, shape), 0, n * lines_of(f, shape), values.data());
   return values;
 }
 
-size_t Session::output_bytes(int64_t n) const {
-  constexpr int64_t kMaxBytes = int64_t{1} << 32;
+size_t Session::outputs_of(int64_t n) const {
+  constexpr int64_t kMost = int64_t{1} << 30;
   const int64_t each = model_.output_count(0);
-  require(n <= kMaxBytes / each, "the output codes of ", n, " samples are more than ", kMaxBytes, " bytes");
+  require(n <= kMost / each, "the outputs of ", n, " samples are more than ", kMost, " numbers");
   return static_cast<size_t>(n * each);
 }
 

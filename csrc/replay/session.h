@@ -37,10 +37,11 @@ class Session {
 
   /// Logical shape and qparams of the codes of output i.
   const ValueInfo& output(size_t i) const;
-  /// The reals of n samples' codes of output 0: what the model's run() gives, n * model().real_count(0).
-  std::vector<float> reals(const uint8_t* codes, int64_t n) const;
-  /// Bytes of n samples' codes of output 0; throws above 2^32 rather than filling the memory.
-  size_t output_bytes(int64_t n) const;
+  /// What the model's run() makes of n samples' reals before the function of output 0: n *
+  /// model().real_count(0).
+  std::vector<float> behind_function(const float* reals, int64_t n) const;
+  /// Numbers in n samples of output 0; throws above 2^30 rather than filling the memory with codes and reals.
+  size_t outputs_of(int64_t n) const;
   /// Requires one input, as samples from files have, and one output: `who` opens the message.
   void require_one_input(const std::string& who) const;
   void require_single(const std::string& who) const;

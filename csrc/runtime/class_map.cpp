@@ -20,14 +20,14 @@ void require_class_map(const ModelFile& file, const std::string& who) {
           ", expected argmax, softmax or log_softmax over the classes, axis 0, or nothing");
 }
 
-Image class_map(const ModelFile& file, const uint8_t* codes) {
+Image class_map(const ModelFile& file, const float* reals) {
   const Shape& shape = file.output(0).shape;
   Image map{shape[1], shape[2], 1, {}};
   const size_t area = static_cast<size_t>(map.height * map.width);
   map.data.assign(area, 0);
-  std::vector<uint8_t> best(codes, codes + area);
+  std::vector<float> best(reals, reals + area);
   for (int64_t c = 1; c < shape[0]; ++c) {
-    const uint8_t* plane = codes + static_cast<size_t>(c) * area;
+    const float* plane = reals + static_cast<size_t>(c) * area;
     for (size_t i = 0; i < area; ++i) {
       map.data[i] = plane[i] > best[i] ? static_cast<uint8_t>(c) : map.data[i];
       best[i] = std::max(best[i], plane[i]);

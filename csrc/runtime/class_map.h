@@ -1,4 +1,4 @@
-// From output codes to a class for each pixel.
+// From outputs to a class for each pixel.
 #pragma once
 
 #include "format/file.h"
@@ -10,8 +10,8 @@ namespace icepoint {
 /// the classes (softmax, log_softmax, argmax). `who` opens the message.
 void require_class_map(const ModelFile&, const std::string& who);
 
-/// The class of each pixel, (h, w, 1), of the codes (classes, h, w) of output 0: the index of the largest
-/// code, the first of equals, which is argmax(0) of the logits.
-Image class_map(const ModelFile&, const uint8_t* codes);
+/// The class of each pixel, (h, w, 1), of the reals (classes, h, w) of output 0 before any function: the
+/// index of the largest, the first of equals, which is argmax(0) of the logits.
+Image class_map(const ModelFile&, const float* reals);
 
 }  // namespace icepoint

@@ -113,8 +113,10 @@ std::string describe_json(const Model& model) {
     Json output = named(graph.nodes[v - graph.inputs.size()].name, file.proof.values[v]);
     output["shape"] = model.real_shape(i);
     output["value"] = v;
-    const Json function = Json::parse(function_json(file.output_function(i)));
+    Json function = Json::parse(function_json(file.output_function(i)));
+    function.erase("accumulators");
     if (!function.empty()) output["function"] = function;
+    if (file.output_function(i).accumulators) output["accumulators"] = true;
     json["outputs"].push_back(std::move(output));
   }
 

@@ -11,8 +11,8 @@ namespace icepoint {
 ///   digest, file_bytes, version, arithmetic, isa
 ///   inputs    [{name, shape, scale, zero_point, bits}]
 ///   outputs   [{name, value, shape, scale, zero_point, bits, and, where the file gives the output one,
-///               function: {function, axis, keepdim}}]   value numbers: inputs first, then ops. The shape is
-///               that of run(), behind the function; the codes' own is the op's
+///               function: {function, axis, keepdim}, accumulators: true}]   value numbers: inputs first,
+///               then ops. The shape is that of run(), behind the function; the codes' own is the op's
 ///   ops       [{name, op, inputs, shape, scale, zero_point, bits, macs, params, weight_bytes, fields,
 ///               overflow: {lo, hi, headroom_bits} where the op accumulates}]
 ///   totals    {ops, macs, params, weight_bytes, packed_bytes, arena_bytes}

@@ -6,7 +6,7 @@
 namespace icepoint {
 namespace {
 
-/// f(stored byte's address, logical index) for the elements of rows begin..end.
+/// f(code's address, logical index) for the elements of rows begin..end.
 template <class F>
 void for_each_element(const Output& view, const Extent& e, int64_t begin, int64_t end, const F& f) {
   for (int64_t row = begin; row < end; ++row) {
@@ -19,16 +19,39 @@ void for_each_element(const Output& view, const Extent& e, int64_t begin, int64_
   }
 }
 
+/// f(accumulator, channel, logical index) likewise. (t, f) lies in its logical order, (c, h, w) as (h, w, c).
+template <class F>
+void for_each_accumulator(const Output& view, const Extent& e, size_t rank, int64_t begin, int64_t end,
+                          const F& f) {
+  const int64_t area = e.h * e.w, channel = rank == 3 ? area : 1, pixel = rank == 3 ? 1 : e.c;
+  for (int64_t row = begin; row < end; ++row) {
+    const int64_t image = row / e.h, y = row % e.h;
+    for (int64_t x = 0; x < e.w; ++x) {
+      const auto* at = reinterpret_cast<const int32_t*>(view.at(image, y, x));
+      const int64_t first = image * area * e.c + (y * e.w + x) * pixel;
+      for (int64_t c = 0; c < e.c; ++c) f(at[c], c, first + c * channel);
+    }
+  }
+}
+
 }  // namespace
 
-Edge::Edge(const ValueInfo& value, const Place& place, const OutputFunction& function)
-    : shape_(value.shape), q_(value.q), function_(function), place_(place), extent_(place.extent) {
-  if (stored_as_logical(value.shape) && place.halo == Halo{}) extent_ = {1, extent_.numel(), 1};
+Edge::Edge(const ValueInfo& value, const Place& place, const OutputFunction& function,
+           std::shared_ptr<const Accumulators> accumulators)
+    : shape_(value.shape),
+      q_(value.q),
+      function_(function),
+      accumulators_(std::move(accumulators)),
+      place_(place),
+      extent_(place.extent) {
+  // Accumulators keep their channels apart: each has a scale of its own.
+  if (!accumulators_ && stored_as_logical(value.shape) && place.halo == Halo{})
+    extent_ = {1, extent_.numel(), 1};
 }
 
 Output Edge::view(uint8_t* arena, int64_t n) const {
   Output view = place_.in(arena, n);
-  if (extent_.c == 1 && place_.halo == Halo{}) view.pixel = 1, view.row = extent_.w;
+  if (!accumulators_ && extent_.c == 1 && place_.halo == Halo{}) view.pixel = 1, view.row = extent_.w;
   return view;
 }
 
@@ -52,19 +75,22 @@ void Edge::load(const Kernels& kernels, const float* x, uint8_t* arena, int64_t 
 }
 
 void Edge::store(uint8_t* arena, int64_t n, uint8_t* y, int64_t begin, int64_t end) const {
-  for_each_element(view(arena, n), extent_, begin, end, [&](uint8_t code, int64_t i) { y[i] = code; });
+  const Output from = view(arena, n);
+  if (accumulators_)
+    for_each_accumulator(from, extent_, shape_.size(), begin, end,
+                         [&](int32_t acc, int64_t c, int64_t i) { y[i] = accumulators_->code(acc, c); });
+  else
+    for_each_element(from, extent_, begin, end, [&](uint8_t code, int64_t i) { y[i] = code; });
 }
 
 void Edge::store(const Kernels& kernels, uint8_t* arena, int64_t n, float* y, int64_t begin,
                  int64_t end) const {
-  if (has_function()) {
-    const Output from = place_.in(arena, n);
-    LaidCodes codes{from.data, from.image, {1, from.row, from.pixel}};
-    if (shape_.size() < 3) codes.step = {0, from.pixel, 1};  // (t, f) lies as t pixels of f channels
-    return apply(function_, q_, shape_, codes, begin, end, y);
-  }
   const FloatEnv env;
   const Output from = view(arena, n);
+  if (accumulators_)
+    return for_each_accumulator(
+        from, extent_, shape_.size(), begin, end,
+        [&](int32_t acc, int64_t c, int64_t i) { y[i] = accumulators_->real(acc, c); });
   kernels.store({.x = {from.data, from.image, from.row, from.pixel},
                  .y = y,
                  .h = extent_.h,
@@ -74,6 +100,18 @@ void Edge::store(const Kernels& kernels, uint8_t* arena, int64_t n, float* y, in
                  .zero_point = q_.zero_point,
                  .begin = begin,
                  .end = end});
+}
+
+void Edge::store_function(uint8_t* arena, int64_t n, float* y, int64_t begin, int64_t end) const {
+  const Output from = place_.in(arena, n);
+  LaidValues values{.data = from.data, .image = from.image, .step = {1, from.row, from.pixel}, .q = q_};
+  if (shape_.size() < 3) values.step = {0, from.pixel, 1};  // (t, f) lies as t pixels of f channels
+  if (accumulators_) {
+    values.kind = LaidValues::Kind::accumulators, values.scales = accumulators_->scales();
+    values.image /= 4;
+    for (int64_t& step : values.step) step = step == 1 ? 1 : step / 4;
+  }
+  apply(function_, shape_, values, begin, end, y);
 }
 
 }  // namespace icepoint

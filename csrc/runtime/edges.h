@@ -1,9 +1,12 @@
 // The edges of a frozen graph: logical (torch) order, floats or codes, to and from storage.
 #pragma once
 
+#include <memory>
+
 #include "core/output_function.h"
 #include "graph/validate.h"
 #include "kernels/kernels.h"
+#include "runtime/accumulators.h"
 #include "runtime/plan.h"
 
 namespace icepoint {
@@ -13,7 +16,8 @@ namespace icepoint {
 /// function are made in lines instead, core/output_function.h.
 class Edge {
  public:
-  Edge(const ValueInfo& value, const Place& place, const OutputFunction& function = {});
+  Edge(const ValueInfo& value, const Place& place, const OutputFunction& function = {},
+       std::shared_ptr<const Accumulators> accumulators = nullptr);
 
   int64_t count() const { return extent_.numel(); }  // codes of one image
   int64_t rows(int64_t n) const { return n * extent_.h; }
@@ -25,10 +29,12 @@ class Edge {
   void load(const uint8_t* x, uint8_t* arena, int64_t n, int64_t begin, int64_t end) const;
   void load(const Kernels&, const float* x, uint8_t* arena, int64_t n, int64_t begin, int64_t end) const;
 
-  /// Rows begin..end of the value into `y`, logical; floats are float32(q - zero_point) * scale, or lines
-  /// begin..end of the function's reals.
+  /// Rows begin..end of the value into `y`, logical: its codes, or its reals without the function,
+  /// float32(q - zero_point) * scale or those of its accumulators.
   void store(uint8_t* arena, int64_t n, uint8_t* y, int64_t begin, int64_t end) const;
   void store(const Kernels&, uint8_t* arena, int64_t n, float* y, int64_t begin, int64_t end) const;
+  /// Lines begin..end of what the function makes of the reals.
+  void store_function(uint8_t* arena, int64_t n, float* y, int64_t begin, int64_t end) const;
 
  private:
   Output view(uint8_t* arena, int64_t n) const;
@@ -36,6 +42,7 @@ class Edge {
   Shape shape_;
   QParams q_;
   OutputFunction function_;
+  std::shared_ptr<const Accumulators> accumulators_;  // null: the value lies as codes
   Place place_;
   Extent extent_;  // with pixels in place of channels where the orders agree and no halo parts the rows
 };

@@ -56,9 +56,14 @@ Executor::Executor(const ModelFile& file, const Kernels& kernels, Program progra
   for (size_t i = 0; i < file.graph.inputs.size(); ++i)
     inputs_.emplace_back(file.proof.values[i], program_.plan.places[i]);
   for (size_t i = 0; i < file.graph.outputs.size(); ++i) {
-    const int64_t v = file.graph.outputs[i];
-    outputs_.emplace_back(file.proof.values[v], program_.plan.places[v], file.output_function(i));
+    outputs_.push_back(edge_of(program_, file.graph.outputs[i], file.output_function(i)));
   }
+}
+
+Edge Executor::edge_of(const Program& program, int64_t value, const OutputFunction& function) const {
+  std::shared_ptr<const Accumulators> accumulators;
+  if (program.plan.accumulators[value]) accumulators = std::make_shared<Accumulators>(file_, value);
+  return {file_.proof.values[value], program.plan.places[value], function, std::move(accumulators)};
 }
 
 Executor::Chunk Executor::chunk_in(uint8_t* block, int64_t n) const {
@@ -116,17 +121,22 @@ void Executor::load(const Batch& batch, int64_t first, const Chunk& chunk, bool 
 void Executor::store(const Batch& batch, int64_t first, const Chunk& chunk, bool split) const {
   for (size_t i = 0; i < outputs_.size(); ++i) {
     const Edge& edge = outputs_[i];
-    const bool function = batch.float_outputs && edge.has_function();
-    const int64_t units = function ? edge.lines(1) : edge.rows(1);
-    const int64_t grain = 1 + (function ? kPartCodes : kPartBytes) * units / edge.count();
-    over(split, units * chunk.n, grain, [&](int64_t begin, int64_t end) {
-      if (batch.float_outputs)
-        edge.store(kernels_, chunk.arena, chunk.n,
-                   static_cast<float*>(batch.outputs[i]) + first * edge.reals(), begin, end);
-      else
-        edge.store(chunk.arena, chunk.n, static_cast<uint8_t*>(batch.outputs[i]) + first * edge.count(),
-                   begin, end);
-    });
+    const int64_t rows = edge.rows(1), n = chunk.n, grain = 1 + kPartBytes * rows / edge.count();
+    if (!batch.codes.empty())
+      over(split, rows * n, grain, [&](int64_t begin, int64_t end) {
+        edge.store(chunk.arena, n, batch.codes[i] + first * edge.count(), begin, end);
+      });
+    if (batch.reals.empty()) continue;
+    if (batch.functions && edge.has_function()) {
+      const int64_t lines = edge.lines(1);
+      over(split, lines * n, 1 + kPartCodes * lines / edge.count(), [&](int64_t begin, int64_t end) {
+        edge.store_function(chunk.arena, n, batch.reals[i] + first * edge.reals(), begin, end);
+      });
+    } else {
+      over(split, rows * n, grain, [&](int64_t begin, int64_t end) {
+        edge.store(kernels_, chunk.arena, n, batch.reals[i] + first * edge.count(), begin, end);
+      });
+    }
   }
 }
 
@@ -170,7 +180,7 @@ void Executor::trace(std::span<const uint8_t* const> inputs, int64_t n,
   const Chunk chunk{block.get(), xs.data(), n};
 
   const auto show = [&](int64_t value) {
-    const Edge edge(file_.proof.values[value], program.plan.places[value]);
+    const Edge edge = edge_of(program, value);
     edge.store(chunk.arena, n, codes.data(), 0, edge.rows(n));
     see(value, {codes.data(), static_cast<size_t>(n * edge.count())});
   };

@@ -13,11 +13,13 @@
 
 namespace icepoint {
 
-/// The arrays of one call, (n, ...) in logical order: float32 or uint8 codes. Sizes have been checked.
+/// The arrays of one call, (n, ...) in logical order. Sizes have been checked.
 struct Batch {
-  std::span<const void* const> inputs;
-  std::span<void* const> outputs;
-  bool float_inputs = false, float_outputs = false;
+  std::span<const void* const> inputs;  // float32 or uint8 codes
+  bool float_inputs = false;
+  std::span<uint8_t* const> codes;  // one an output, or none
+  std::span<float* const> reals;    // one an output, or none
+  bool functions = false;           // whether `reals` lie behind the output functions
   int64_t n = 0;
 };
 
@@ -49,6 +51,7 @@ class Executor {
   void run_step(const Program&, const Step&, const Chunk&, bool split) const;
   void load(const Batch&, int64_t first, const Chunk&, bool split) const;
   void store(const Batch&, int64_t first, const Chunk&, bool split) const;
+  Edge edge_of(const Program&, int64_t value, const OutputFunction& function = {}) const;
   void run_images(const Batch&, int64_t first, const Chunk&, bool split) const;
   Chunk chunk_in(uint8_t* block, int64_t n) const;
 

@@ -48,7 +48,7 @@ class Maker {
     const Shape shape = weight_shape(op, x().shape);
     const GraphRows rows(op.weights, shape, shape[1], shape[2] * shape[3]);
     return make_qconv2d(k_, extent(), window_of(op), op.groups, op.out_channels, x().q.zero_point,
-                        rows.source(), requant(op.weights), fusion());
+                        rows.source(), codes_or_accumulators(op.weights), fusion());
   }
   LayerPtr operator()(const QConvTranspose2d& op) const {
     const WidenedWeights w = widen(op.weights, weight_shape(op, x().shape));
@@ -61,7 +61,8 @@ class Maker {
     const Extent& map = plan_.flattened[node_.inputs[0]];
     const GraphRows rows = map.c > 0 ? GraphRows(op.weights, shape, map.c, map.h * map.w)
                                      : GraphRows(op.weights, shape, shape[1], 1);
-    return make_qlinear(k_, extent(), op.out_features, x().q.zero_point, rows.source(), requant(op.weights));
+    return make_qlinear(k_, extent(), op.out_features, x().q.zero_point, rows.source(),
+                        codes_or_accumulators(op.weights));
   }
   LayerPtr operator()(const QAffine& op) const {
     return make_qaffine(k_, extent(), x().q.zero_point, op.multiplier.as<int32_t>(), op.offset.as<int32_t>(),
@@ -155,6 +156,10 @@ class Maker {
   }
   ChannelRequant requant(const Weights& w) const {
     return {w.multiplier.as<int32_t>(), w.shift.as<int32_t>(), out()};
+  }
+  std::optional<ChannelRequant> codes_or_accumulators(const Weights& w) const {
+    if (plan_.accumulators[std::ssize(graph_.inputs) + index_]) return std::nullopt;
+    return requant(w);
   }
   template <class Pool>
   DivisorRequant divisors(const Pool& op) const {

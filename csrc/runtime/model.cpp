@@ -16,20 +16,19 @@ namespace icepoint {
 namespace {
 
 /// Typed pointers as untyped ones, without memory of their own for the few that models have.
-template <class Void>
 class Pointers {
  public:
   template <class T>
-  explicit Pointers(std::span<T* const> typed) : count_(typed.size()) {
+  explicit Pointers(std::span<const T* const> typed) : count_(typed.size()) {
     if (count_ > few_.size()) many_.resize(count_);
     std::copy(typed.begin(), typed.end(), count_ > few_.size() ? many_.data() : few_.data());
   }
-  std::span<const Void> span() const { return {many_.empty() ? few_.data() : many_.data(), count_}; }
+  std::span<const void* const> span() const { return {many_.empty() ? few_.data() : many_.data(), count_}; }
 
  private:
   size_t count_;
-  std::array<Void, 8> few_;
-  std::vector<Void> many_;
+  std::array<const void*, 8> few_;
+  std::vector<const void*> many_;
 };
 
 }  // namespace
@@ -89,15 +88,16 @@ struct Model::Impl {
     }
   }
 
-  template <class In, class Out>
-  void run(std::span<const In* const> in, int64_t n, std::span<Out* const> out, const char* who) const {
+  template <class In>
+  void run(std::span<const In* const> in, int64_t n, std::span<uint8_t* const> codes,
+           std::span<float* const> reals, bool functions, const char* who) const {
     check_inputs(in, n, who);
-    check_outputs(out, n, who);
+    if (!codes.empty() || reals.empty()) check_outputs(codes, n, who);
+    if (!reals.empty()) check_outputs(reals, n, who);
     if constexpr (std::is_same_v<In, uint8_t>) check_codes(in, n, who);
     if (n == 0) return;
-    const Pointers<const void*> from(in);
-    const Pointers<void*> to(out);
-    executor.run({from.span(), to.span(), std::is_same_v<In, float>, std::is_same_v<Out, float>, n});
+    const Pointers from(in);
+    executor.run({from.span(), std::is_same_v<In, float>, codes, reals, functions, n});
   }
 };
 
@@ -142,17 +142,23 @@ int64_t Model::work() const {
 }
 
 void Model::run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const {
-  impl_->run(inputs, n, outputs, "run");
+  impl_->check_outputs(outputs, n, "run");  // of which there are some: then these are asked for
+  impl_->run(inputs, n, {}, outputs, true, "run");
 }
 
 void Model::run_codes(std::span<const uint8_t* const> inputs, int64_t n,
                       std::span<uint8_t* const> outputs) const {
-  impl_->run(inputs, n, outputs, "run_codes");
+  impl_->run(inputs, n, outputs, {}, false, "run_codes");
 }
 
-void Model::quantize_run(std::span<const float* const> inputs, int64_t n,
-                         std::span<uint8_t* const> outputs) const {
-  impl_->run(inputs, n, outputs, "quantize_run");
+void Model::run_both(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> codes,
+                     std::span<float* const> reals) const {
+  impl_->run(inputs, n, codes, reals, false, "run_both");
+}
+
+void Model::run_both(std::span<const uint8_t* const> inputs, int64_t n, std::span<uint8_t* const> codes,
+                     std::span<float* const> reals) const {
+  impl_->run(inputs, n, codes, reals, false, "run_both");
 }
 
 void Model::trace(std::span<const uint8_t* const> inputs, int64_t n,

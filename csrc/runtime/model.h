@@ -55,8 +55,12 @@ class Model {
   /// uint8 codes in and out, n * output_count(i), otherwise as run(); functions are left to run(). Throws
   /// std::invalid_argument for a code above the input's 2^bits - 1 too.
   void run_codes(std::span<const uint8_t* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
-  /// float32 in, uint8 codes out, otherwise as run().
-  void quantize_run(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> outputs) const;
+  /// Of float32 or codes the codes of every output, its reals before any function, (n, ...) of
+  /// output_count(i), or both: an empty span asks for nothing. Otherwise as run() and run_codes().
+  void run_both(std::span<const float* const> inputs, int64_t n, std::span<uint8_t* const> codes,
+                std::span<float* const> reals) const;
+  void run_both(std::span<const uint8_t* const> inputs, int64_t n, std::span<uint8_t* const> codes,
+                std::span<float* const> reals) const;
 
   /// Calls see(value, codes) for every value of a batch of n in order, codes in logical order: for
   /// the self-check, reports and tests. Runs without fusions. Throws std::invalid_argument where the model

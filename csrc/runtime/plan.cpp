@@ -30,26 +30,29 @@ namespace {
 constexpr int64_t kNoCap = std::numeric_limits<int64_t>::max();
 
 /// Dense pixels, rows with their halo; images without one join, so that a batch can be one long row.
-Place place_of(const Extent& e, const Halo& halo) {
+Place place_of(const Extent& e, const Halo& halo, int64_t element) {
   Place p{.extent = e, .halo = halo};
-  p.pixel = e.c;
+  p.pixel = e.c * element;
   p.row = (halo.left + e.w + halo.right) * p.pixel;
   p.image = (halo.top + e.h + halo.bottom) * p.row;
   p.origin = halo.top * p.row + halo.left * p.pixel;
   return p;
 }
 
-Plan laid_out(const Graph& graph, const Proof& proof, Fusions f, int64_t cap) {
+Plan laid_out(const Graph& graph, const Proof& proof, Fusions f, const std::vector<bool>& accumulators,
+              int64_t cap) {
   const auto values = graph.value_count(), nodes = static_cast<int64_t>(graph.nodes.size());
   Plan plan;
+  plan.accumulators = accumulators;
+  plan.accumulators.resize(values);
   std::vector<int64_t> buffers(values);  // of a value: the root in whose buffer it lies
   for (int64_t v = 0; v < values; ++v) {
     const int64_t root = f.root[v], whole = f.inside[root];
     const Extent own = extent_of(proof.values[v].shape);
     buffers[v] = whole >= 0 ? whole : root;
     // A part has the pitches of the whole; a reshaped value its own.
-    plan.places.push_back(
-        place_of(whole >= 0 ? extent_of(proof.values[whole].shape) : own, f.halo[buffers[v]]));
+    plan.places.push_back(place_of(whole >= 0 ? extent_of(proof.values[whole].shape) : own,
+                                   f.halo[buffers[v]], plan.accumulators[v] ? sizeof(int32_t) : 1));
     plan.places[v].extent = own;
     plan.places[v].origin += f.channel[root];
   }
@@ -89,14 +92,14 @@ Plan laid_out(const Graph& graph, const Proof& proof, Fusions f, int64_t cap) {
 
 }  // namespace
 
-Plan make_plan(const Graph& graph, const Proof& proof, bool keep_all) {
+Plan make_plan(const Graph& graph, const Proof& proof, bool keep_all, std::vector<bool> accumulators) {
   const Fusions fusions = find_fusions(graph, proof, keep_all);
-  Plan apart = laid_out(graph, proof, fusions, kMaxArenaBytes);
+  Plan apart = laid_out(graph, proof, fusions, accumulators, kMaxArenaBytes);
   if (keep_all) return apart;
   Fusions joined = fusions;
   join_in_place(graph, proof, joined);
   // A whole lives from its first part on: what waits for the rest may cost more than moving bytes does.
-  Plan together = laid_out(graph, proof, std::move(joined), kNoCap);
+  Plan together = laid_out(graph, proof, std::move(joined), accumulators, kNoCap);
   return together.arena_bytes <= std::min(apart.arena_bytes / 4 * 5, kMaxArenaBytes) ? together : apart;
 }
 

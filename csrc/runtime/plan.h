@@ -33,6 +33,7 @@ struct Plan {
   std::vector<int64_t> guest;  // of a convolution: the qadd or qmax_pool2d in its epilogue, or -1
   std::vector<int64_t> narrows;          // of a fused clamp: the node whose range it narrows, or -1
   std::vector<std::vector<bool>> moved;  // of a concatenation: the inputs that lie in the result, or empty
+  std::vector<bool> accumulators;        // of a value: it lies as int32 accumulators, four bytes an element
   int64_t arena_bytes = 0;               // peak activation memory of one image
 
   bool runs(int64_t node) const { return host[node] == node; }
@@ -47,7 +48,8 @@ inline constexpr int64_t kMaxArenaBytes = int64_t{1} << 30;
 /// pool into the epilogue of a convolution that nothing else reads; a flatten into the order of the weights
 /// behind it. Inputs of a concatenation of channels whose bytes would only move are written where the result
 /// lies, unless the buffers that wait for their parts would take a quarter more memory. With `keep_all` every
-/// value stays visible and as it is.
-Plan make_plan(const Graph&, const Proof&, bool keep_all = false);
+/// value stays visible and as it is. `accumulators`: one a value or none; such a value is an output that no
+/// node reads.
+Plan make_plan(const Graph&, const Proof&, bool keep_all = false, std::vector<bool> accumulators = {});
 
 }  // namespace icepoint

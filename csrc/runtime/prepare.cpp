@@ -1,6 +1,7 @@
 // Plan, then one layer for each node that is not another node's work.
 #include "runtime/prepare.h"
 
+#include "runtime/accumulators.h"
 #include "runtime/cost.h"
 #include "runtime/make_layer.h"
 
@@ -15,7 +16,7 @@ int64_t Program::bytes() const {
 Program prepare(const ModelFile& file, const Kernels& kernels, bool keep_all) {
   const Graph& graph = file.graph;
   const auto first = static_cast<int64_t>(graph.inputs.size());
-  Program program{make_plan(graph, file.proof, keep_all), {}};
+  Program program{make_plan(graph, file.proof, keep_all, lie_as_accumulators(file)), {}};
   const Plan& plan = program.plan;
   const std::vector<CodeRange> ranges = fused_ranges(graph, plan);
   for (int64_t i = 0; i < std::ssize(graph.nodes); ++i) {

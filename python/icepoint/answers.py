@@ -53,15 +53,15 @@ def classify(frozen: FrozenModel, pictures: Picture | Iterable[Picture], top: in
     if not isinstance(top, int) or top < 1:
         raise ValueError(f"classify: top is {top!r}, expected at least 1")
     native = frozen._native()
-    names, codes = [], []
+    names, reals = [], []
     for number, picture in enumerate(_each(pictures)):
         is_path = isinstance(picture, (str, os.PathLike))
         name = os.fsencode(picture) if is_path else f"[{number}]".encode()
-        found = output_codes(frozen, picture)
+        found = _reals(frozen, picture)
         n = len(found)
         names += [name] if n == 1 else [name + f"[{i}]".encode() for i in range(n)]
-        codes.append(found)
-    stacked = np.concatenate(codes) if codes else np.empty((0, *frozen.layers()[-1]["shape"]), np.uint8)
+        reals.append(found)
+    stacked = np.concatenate(reals) if reals else np.empty((0, *frozen.layers()[-1]["shape"]), np.float32)
     answers = [[Answer(*answer) for answer in one] for one in native.answers(stacked, top)]
     text = native.answers_text(names, stacked, top)
     return Answers([os.fsdecode(name) for name in names], answers, text.removesuffix("\n"))
@@ -69,16 +69,14 @@ def classify(frozen: FrozenModel, pictures: Picture | Iterable[Picture], top: in
 
 def class_map(frozen: FrozenModel, picture: Picture) -> np.ndarray:
     """FrozenModel.class_map."""
-    maps = frozen._native().class_maps(output_codes(frozen, picture))
+    maps = frozen._native().class_maps(_reals(frozen, picture))
     return maps if len(maps) != 1 or (isinstance(picture, np.ndarray) and picture.ndim == 4) else maps[0]
 
 
-def output_codes(frozen: FrozenModel, picture: Picture) -> np.ndarray:
-    """uint8 codes (n, ...) of output 0; the input's come from the file's table, without a float."""
+def _reals(frozen: FrozenModel, picture: Picture) -> np.ndarray:
+    """float32 reals (n, ...) of output 0 before its function; the input's codes come from the file's table."""
     native = frozen._native()
-    codes = native.picture_codes(np.ascontiguousarray(pixels_of(picture)))
-    found = frozen.codes(torch.from_numpy(codes))
-    return (found[0] if isinstance(found, tuple) else found).numpy()
+    return native.reals([native.picture_codes(np.ascontiguousarray(pixels_of(picture)))])[0]
 
 
 def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:

@@ -169,8 +169,13 @@ class FrozenModel(Exports, nn.Module):
 
     @property
     def output_functions(self) -> tuple[dict[str, Any] | None, ...]:
-        """Of each output what the model computes from its codes in double, as in icepoint.freeze, or None."""
+        """Of each output what the model computes from it in double, as in icepoint.freeze, or None."""
         return tuple(dict(o["function"]) if "function" in o else None for o in self._outputs)
+
+    @property
+    def output_accumulators(self) -> tuple[bool, ...]:
+        """Of each output whether its reals are those of its layer's accumulators, not those of its codes."""
+        return tuple("accumulators" in o for o in self._outputs)
 
     def integers(self) -> Integers:
         """Every layer's own numbers by layer name: fields as in the file, tensors as NumPy arrays.

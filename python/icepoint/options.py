@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .capture import Captured
 from .codes import check_num_bits
 from .layer_bits import LayerBits
-from .modules import QModule
+from .modules import QConv2d, QLinear, QModule
 from .observers import Observer, make
 from .shared_ranges import sources_of
 from .stages import Stage, stages_of
@@ -30,12 +30,15 @@ class Options:
     activation_bits: Bits = None
     observer: str | Observer | None = None
     power_of_two: bool = False
+    outputs: str = "accumulators"
     #: That of ranges of fewer than 8 bits; None: as all others.
     few_bits_observer: str | None = None
 
     def __post_init__(self) -> None:
         check_num_bits(self.num_bits, "quantize.num_bits")
         check_scheme(self.weights)
+        if self.outputs not in ("accumulators", "codes"):
+            raise ValueError(f"quantize.outputs: expected 'accumulators' or 'codes', found {self.outputs!r}")
         self._observer()
         self._bits()
 
@@ -58,4 +61,14 @@ class Options:
             if isinstance(stage.layer, QModule):
                 is_output, observer = stage.output in outputs, self._observer(stage.layer.num_bits)
                 stage.layer.observe_with(observer.for_outputs() if is_output else observer, self.power_of_two)
+                if self.outputs == "accumulators" and _ends_in_accumulators(stage, stages, graph):
+                    stage.layer.gives_accumulators = True
         return stages
+
+
+def _ends_in_accumulators(stage: Stage, stages: Sequence[Stage], graph: Captured) -> bool:
+    """Whether the stage's result leaves the network, all integers, as a convolution or linear layer made it."""
+    layer = stage.layer
+    accumulates = isinstance(layer, (QConv2d, QLinear)) and layer.activation is None
+    leaves = stage.output in graph.outputs and not any(stage.output in other.inputs for other in stages)
+    return accumulates and leaves and not graph.missing

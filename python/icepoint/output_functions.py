@@ -1,4 +1,4 @@
-"""What a network computes last, behind its integers: softmax, log_softmax, sigmoid, argmax of an output."""
+"""What a network computes last, behind its integers: softmax, sigmoid, argmax ... of codes or accumulators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def output_recipe(functions: Sequence[OutputFunction | None] | None, outputs: in
     """The file's JSON, "" where no output has a function: files of models without one stay as they were.
 
     Each function is None, {"function": "softmax" | "log_softmax", "axis": k}, {"function": "sigmoid"} or
-    {"function": "argmax", "axis": k, "keepdim": False}; axes count without the batch. The file's writer
+    {"function": "argmax", "axis": k, "keepdim": False}; axes count without the batch. With "accumulators":
+    True, alone or beside these, the output's reals are those of its layer's accumulators. The file's writer
     checks members and axes. ValueError for anything but one of these for each output.
 
     >>> output_recipe([{"function": "softmax", "axis": 0}, None], 2)

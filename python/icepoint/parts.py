@@ -45,7 +45,7 @@ class Part(nn.Module):
         return cls(plan.stages, range(count), [None] * count, [captured.outputs[i] for i in captured.order])
 
     def quantize_inference(self, *xs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """float32 in and out, integers between."""
+        """float32 in and out, integers between, and codes at the end, from which a file makes accumulators."""
         values: dict[int, Any] = {}
         quantizers = {s.inputs[0]: s for s in self.stages if isinstance(s.layer, QInput)}
         for value, q, x in zip(self.inputs, self.q_ins, xs, strict=True):
@@ -54,7 +54,7 @@ class Part(nn.Module):
                 values[quantizers[value].output] = quantizers[value].run([values[value]])
         for stage in self.stages:
             if not isinstance(stage.layer, QInput):
-                values[stage.output] = stage.run([values[v] for v in stage.inputs])
+                values[stage.output] = stage.run_codes([values[v] for v in stage.inputs])
         return tuple(real(*values[v]) for v in self.outputs)
 
 
@@ -65,7 +65,11 @@ def frozen_part(
     recipe: Recipe | None = None,
 ) -> FrozenModel:
     """The frozen model of a part; `functions`, one for each of its outputs, go into its file."""
-    told = [None if f is None else f.to_dict() for f in functions]
+    ends = {s.output for s in part.stages if s.gives_accumulators}
+    told = [
+        ({"accumulators": True} if v in ends else {}) | ({} if f is None else f.to_dict())
+        for v, f in zip(part.outputs, functions, strict=True)
+    ]
     return freeze_road(part, list(examples), recipe, output_functions=told)
 
 

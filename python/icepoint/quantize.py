@@ -33,6 +33,7 @@ def quantize(
     input_recipe: Recipe | Mapping[str, Any] | None = None,
     observer: str | Observer | None = None,
     power_of_two: bool = False,
+    outputs: str = "accumulators",
 ) -> QuantizedModel:
     """A model whose layers compute with integers, calibrated and ready to freeze.
 
@@ -55,6 +56,9 @@ def quantize(
     `observer` chooses the ranges of activations: "min_max", "moving_average", "percentile", "mse",
     "entropy" (docs/observers.md), or an observer as an example, Percentile(99.9). `power_of_two` makes all
     scales powers of two, for hardware that only shifts.
+    `outputs`: "accumulators": what a network gives that ends in a convolution or linear layer without an
+    activation are the reals of its int32 accumulators, before these are rounded to codes; "codes": those of
+    the codes, in 2^num_bits levels (docs/decisions/0037). The codes themselves are the same.
     Where torch.distributed is initialized all its processes call quantize with the same arguments; each
     observes its own batches of the data, and all get the same model (docs/distributed.md).
     ValueError, before anything runs, with the whole list of what has no integer form; with strict=False
@@ -66,7 +70,7 @@ def quantize(
     >>> q.freeze().save("model.ice")
     PosixPath('model.ice')
     """
-    options = Options(num_bits, weights, weight_bits, activation_bits, observer, power_of_two)
+    options = Options(num_bits, weights, weight_bits, activation_bits, observer, power_of_two, outputs)
     method, pixels = split_recipes(recipe, input_recipe)
     method = Method.of(method)
     check_model(model, "quantize")

@@ -12,6 +12,7 @@ from .capture import Captured, Ending, Reshape, Step
 from .layer_bits import LayerBits
 from .layers import WEIGHTED, Options, is_integer, layer_of
 from .modules import QInput, QModule
+from .modules.weighted import QWeighted
 from .qparams import QParam
 
 Value = tuple[torch.Tensor, QParam | None]  # codes and what they mean, or floats and None
@@ -32,8 +33,19 @@ class Stage:
     output: int
     frees: list[int] = field(default_factory=list)
 
+    @property
+    def gives_accumulators(self) -> bool:
+        """Whether its result is an output whose reals are those of the accumulators."""
+        return isinstance(self.layer, QWeighted) and self.layer.gives_accumulators
+
     def run(self, values: Sequence[Value]) -> Value:
         """The stage in quantize_inference; dequantizes for a layer that stays float."""
+        if self.gives_accumulators:
+            return self.layer.reals_inference(values[0][0]), None
+        return self.run_codes(values)
+
+    def run_codes(self, values: Sequence[Value]) -> Value:
+        """The same, with codes for accumulators."""
         layer = self.layer
         if isinstance(layer, QModule):
             y = layer.quantize_inference(*(x for x, _ in values))
@@ -50,9 +62,7 @@ def real(x: torch.Tensor, q: QParam | None) -> torch.Tensor:
 
 def ended(x: torch.Tensor, q: QParam | None, function: Ending | None) -> torch.Tensor:
     """An output: the float tensor of a value, behind the function that ends the network there."""
-    if function is None:
-        return real(x, q)
-    return function.of_reals(x) if q is None else function.of_codes(x, q.scale, q.zero_point)
+    return real(x, q) if function is None else function.of_reals(real(x, q))
 
 
 def in_float(stage: Stage, xs: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -18,7 +18,7 @@ template <class T = float>
 std::vector<T> apply_to(const OutputFunction& f, const QParams& q, const Shape& shape,
                         const std::vector<uint8_t>& codes, int64_t n = 1) {
   std::vector<T> y(static_cast<size_t>(n * reals_of(f, shape)), T(-7));
-  apply(f, q, shape, dense_codes(codes.data(), shape), 0, n * lines_of(f, shape), y.data());
+  apply(f, shape, dense_codes(codes.data(), q, shape), 0, n * lines_of(f, shape), y.data());
   return y;
 }
 
@@ -118,11 +118,11 @@ TEST(CoreOutputFunction, EveryAxisOfEveryRankInAnyOrderOfStorage) {
           for (int64_t e = 0; e < count; ++e)
             stored[static_cast<size_t>(n * image + e % (count / c) * c + e / (count / c))] =
                 codes[static_cast<size_t>(n * count + e)];
-        const LaidCodes laid{stored.data(), image, {1, w * c, c}};
+        const LaidValues laid{.data = stored.data(), .image = image, .step = {1, w * c, c}, .q = q};
         std::vector<float> again(found.size(), -1);
         const int64_t lines = kImages * lines_of(f, shape);
-        apply(f, q, shape, laid, 0, lines / 2, again.data());
-        apply(f, q, shape, laid, lines / 2, lines, again.data());
+        apply(f, shape, laid, 0, lines / 2, again.data());
+        apply(f, shape, laid, lines / 2, lines, again.data());
         EXPECT_EQ(again, found);
       }
 }

@@ -208,6 +208,7 @@ void expect_sound(ModelFile file, Count& count) {
   }
   ++count.run;
   file.output_recipe = random_output_recipe(file.graph, file.proof, count.rounds);
+  if (count.rounds % 2) ask_for_accumulators(file.output_recipe, file.graph, file.proof);
   fill_self_check(file);
   const Bytes bytes = write_model(file);
   const auto read = std::make_shared<const ModelFile>(read_model(shared(bytes), bytes.size()));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/output_function.h"
+#include "format/recipes.h"
 #include "graph/validate.h"
 
 namespace icepoint {
@@ -22,6 +23,22 @@ inline std::vector<OutputFunction> random_output_recipe(const Graph& graph, cons
     functions.push_back(f);
   }
   return functions;
+}
+
+/// `functions` with accumulators wherever the graph allows them; how many these are.
+inline int64_t ask_for_accumulators(std::vector<OutputFunction>& functions, const Graph& graph,
+                                    const Proof& proof) {
+  int64_t asked = 0;
+  for (size_t i = 0; i < functions.size(); ++i) {
+    std::vector<OutputFunction> one(functions.size());
+    one[i].accumulators = true;
+    try {
+      check_output_recipe(one, graph, proof);
+      functions[i].accumulators = true, ++asked;
+    } catch (const std::invalid_argument&) {  // a sum, a narrowed layer, one that others read
+    }
+  }
+  return asked;
 }
 
 }  // namespace icepoint

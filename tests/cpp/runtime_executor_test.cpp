@@ -119,7 +119,7 @@ TEST_F(RuntimeExecutor, FloatsAreQuantizedAndDequantizedExactly) {
     for (auto& y : quantized) std::ranges::fill(y, 1);
     std::vector<const float*> from;
     for (const auto& x : inputs) from.push_back(x.data());
-    model.quantize_run(from, kImages, mutable_pointers(quantized));
+    model.run_both(from, kImages, mutable_pointers(quantized), {});
     EXPECT_EQ(quantized, expected);
 
     std::vector<std::vector<float>> y;

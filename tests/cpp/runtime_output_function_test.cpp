@@ -59,7 +59,7 @@ TEST(RuntimeOutputFunction, EveryWayOfRunningGivesTheRealsOfTheCodes) {
       const OutputFunction f = file->output_function(i);
       seen.insert(f.kind);
       auto& reals = expected.emplace_back(static_cast<size_t>(kImages * reals_of(f, y.shape)));
-      apply(f, y.q, y.shape, dense_codes(codes[i].data(), y.shape), 0, kImages * lines_of(f, y.shape),
+      apply(f, y.shape, dense_codes(codes[i].data(), y.q, y.shape), 0, kImages * lines_of(f, y.shape),
             reals.data());
     }
     for (const std::string& isa : isas()) {

@@ -25,39 +25,39 @@ ModelFile file_with_output(Shape shape, OutputFunction f = {}) {
   return file;
 }
 
-std::string table(const ModelFile& file, std::vector<uint8_t> codes, int64_t top,
+std::string table(const ModelFile& file, std::vector<float> reals, int64_t top,
                   const std::vector<std::string>& latency = {}) {
   std::ostringstream text;
-  print_answers(text, file, std::vector<std::string>{"a.jpg", "long.png"}, codes, top, latency);
+  print_answers(text, file, std::vector<std::string>{"a.jpg", "long.png"}, reals, top, latency);
   return text.str();
 }
 
 TEST(RuntimePictures, TheTableOfAnswers) {
   ModelFile file = file_with_output({3});
   // softmax of 2, 2, 0 is 0.4683, 0.4683, 0.0634; of 0, 0, 9 it is 0.0001, 0.0001, 0.9998.
-  const std::vector<uint8_t> codes{2, 2, 0, 0, 0, 9};
-  EXPECT_EQ(table(file, codes, 1),
+  const std::vector<float> reals{2, 2, 0, 0, 0, 9};
+  EXPECT_EQ(table(file, reals, 1),
             "input     class  probability\n"
             "a.jpg     0          46.83 %\n"
             "long.png  2          99.98 %\n");
   file.recipe.classes = {"rose", "tulip\x1b[31m"};
-  EXPECT_EQ(table(file, codes, 2, {"1.0 us", "2.0 us"}),
+  EXPECT_EQ(table(file, reals, 2, {"1.0 us", "2.0 us"}),
             "input     class          probability  latency\n"
             "a.jpg     rose               46.83 %   1.0 us\n"
             "          tulip\\x1b[31m      46.83 %\n"
             "long.png  2                  99.98 %   2.0 us\n"
             "          rose                0.01 %\n");
-  EXPECT_EQ(table(file_with_output({3}, {Kind::argmax, 0, false}), codes, 2),
+  EXPECT_EQ(table(file_with_output({3}, {Kind::argmax, 0, false}), reals, 2),
             "input     class  probability\n"
             "a.jpg     0\n"
             "long.png  2\n");
 }
 
-TEST(RuntimePictures, AMapIsTheFirstLargestCodeOfEachPixel) {
+TEST(RuntimePictures, AMapIsTheFirstLargestOfEachPixel) {
   const ModelFile file = file_with_output({3, 1, 4});
-  const Image map = class_map(file, std::vector<uint8_t>{5, 0, 9, 0,  //
-                                                         5, 1, 8, 0,  //
-                                                         4, 1, 9, 255}
+  const Image map = class_map(file, std::vector<float>{5, 0, 9, 0,  //
+                                                       5, 1, 8, 0,  //
+                                                       4, 1, 9, 255}
                                         .data());
   EXPECT_EQ(map, (Image{1, 4, 1, {0, 1, 0, 2}}));
 }

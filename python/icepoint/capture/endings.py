@@ -36,17 +36,12 @@ class Ending:
             return y.argmax(dim, self.keepdim)
         return y.softmax(dim) if self.function == "softmax" else y.log_softmax(dim)
 
-    def of_codes(self, codes: torch.Tensor, scale: float, zero_point: int) -> torch.Tensor:
-        """Of an output's codes (n, ...) by the function that frozen files run, in double: the same bytes."""
-        dense = codes.to("cpu", torch.uint8).contiguous().numpy()
-        found = _C.output_function(dense, scale, zero_point, json.dumps(self.to_dict()))
-        reals = torch.from_numpy(found).to(codes.device)
-        return reals.long() if self.function == "argmax" else reals
-
     def of_reals(self, y: torch.Tensor) -> torch.Tensor:
-        """torch's own in double, as float32 or int64: of values that stay float and so have no codes."""
-        found = self.in_float(y.double())
-        return found if self.function == "argmax" else found.float()
+        """Of an output's float32 reals (n, ...) by the function that frozen files run, in double: the same
+        bytes. int64 of argmax."""
+        dense = y.detach().to("cpu", torch.float32).contiguous().numpy()
+        found = torch.from_numpy(_C.output_function(dense, json.dumps(self.to_dict()))).to(y.device)
+        return found.long() if self.function == "argmax" else found
 
 
 def ending_of(operator: str, arguments: dict[str, Any], rank: int) -> Ending | None:

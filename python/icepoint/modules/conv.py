@@ -74,6 +74,13 @@ class QConv2d(QWeighted):
         )  # fmt: skip
         return y.to(torch.int32)
 
+    def accumulate(self, codes: torch.Tensor) -> torch.Tensor:
+        fields = conv_fields(self.conv_module)
+        return torch.ops.icepoint.conv2d_int32(
+            codes, self.q_in.zero_point, *self._op_weights()[:3],
+            fields["stride"], fields["padding"], fields["dilation"], fields["groups"],
+        )  # fmt: skip
+
     def emit(self, graph: GraphBuilder, name: str, inputs: list[int]) -> int:
         low, high = self.code_range
         fields = {**conv_fields(self.conv_module), "lo": low, "hi": high}

@@ -65,6 +65,9 @@ class QLinear(QWeighted):
         )  # fmt: skip
         return y.to(torch.int32)
 
+    def accumulate(self, codes: torch.Tensor) -> torch.Tensor:
+        return torch.ops.icepoint.linear_int32(codes, self.q_in.zero_point, *self._op_weights()[:3])
+
     def emit(self, graph: GraphBuilder, name: str, inputs: list[int]) -> int:
         low, high = self.code_range
         fields = {"out_features": self.fc_module.out_features, "lo": low, "hi": high}

@@ -46,11 +46,14 @@ class QWeighted(QModule):
         self.q_weight = WeightQParam(bits, weights)
         #: What accuracy methods decided about the integers; the float module has none of it.
         self.tuning = Tuning()
+        self._gain: torch.Tensor | None = None
         self._keeps_weights = False
         self._kept: tuple[torch.Tensor, torch.Tensor | None] | None = None
 
     #: Which axis of the result counts the output channels.
     channel_axis = 1
+    #: Whether it ends a network whose reals are those of the accumulators: then nothing rounds them to codes.
+    gives_accumulators = False
 
     def bare_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """float32 weight (oc, ...) and bias of the float module itself."""
@@ -95,7 +98,20 @@ class QWeighted(QModule):
 
     def finish(self, y: torch.Tensor) -> torch.Tensor:
         """The activation, and what q_out does in forward."""
-        return self._see_output(activated(y, self.activation))
+        y = activated(y, self.activation)
+        return y if self.frozen and self.gives_accumulators else self._see_output(y)
+
+    def accumulate(self, codes: torch.Tensor) -> torch.Tensor:
+        """int32 accumulators, bias included, of uint8 codes of q_in."""
+        raise NotImplementedError
+
+    def reals_inference(self, x: torch.Tensor) -> torch.Tensor:
+        """float32 of int32 codes of q_in: what the accumulators stand for, acc scale_in scale_w[c] in double."""
+        self._require_frozen()
+        unit = self.q_in.scale * self.q_weight.known()[0].double()
+        unit = unit if self._gain is None else unit * self._gain
+        acc = self.accumulate(self._bytes(x, self.q_in))
+        return (acc.double() * (unit if self.channel_axis == -1 else unit.view(-1, 1, 1))).float()
 
     def fake_weights(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The float32 weight, fake-quantized, and the bias."""
@@ -122,6 +138,7 @@ class QWeighted(QModule):
     def _make_integers(self) -> dict[str, torch.Tensor]:
         check_settled(self.maps_behind())
         weight, bias = self.tuned_weights()
+        self._gain = None
         return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning)
 
     def restate(self, gain: torch.Tensor, offset: torch.Tensor) -> None:
@@ -134,6 +151,7 @@ class QWeighted(QModule):
         self._hold(
             lambda: integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning, gain)
         )
+        self._gain = gain.detach()
 
     @property
     def M(self) -> torch.Tensor:

@@ -44,6 +44,8 @@ Tensor = torch.Tensor
 
 def own_range(stage: Stage) -> QParam | None:
     """What the codes of the stage's result mean, where the stage itself rounds to them."""
+    if stage.gives_accumulators:
+        return None
     name = own_qparam(stage.layer)
     if isinstance(stage.layer, QConcat) and not stage.layer.requantized:
         return None  # bytes move

@@ -52,8 +52,8 @@ def run_stage(stage: Stage, given: Sequence[Flow], by_batch: bool) -> Flow:
         simulated = None if floats[0] is None else layer(*floats)
     if not exact:
         return Flow(simulated, None)
-    codes, q = stage.run([flow.exact for flow in given])
-    result = codes.to(torch.uint8), q  # four times less memory than the notebook's int32
+    y, q = stage.run([flow.exact for flow in given])
+    result = (y if q is None else y.to(torch.uint8)), q  # four times less memory than the notebook's int32
     if simulated is not None and not isinstance(layer, Reshape):  # which moves exact values
         simulated = _StraightThrough.apply(simulated, real(*result))
     return Flow(simulated, result)

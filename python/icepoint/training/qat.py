@@ -74,6 +74,8 @@ class QATModel(nn.Module):
                 q = getattr(layer, own)
                 if id(q) not in learned:
                     self.ranges[name] = range_of(q)
+                    if stage.gives_accumulators:  # no value depends on what its codes mean
+                        self.ranges[name].requires_grad_(False)
                     learned[id(q)] = LearnedQParam(self.ranges[name], q.num_bits)
                 setattr(layer, own, learned[id(q)])
             if isinstance(layer, QWeighted):
