@@ -74,7 +74,7 @@ def class_map(frozen: FrozenModel, picture: Picture) -> np.ndarray:
 
 
 def _reals(frozen: FrozenModel, picture: Picture) -> np.ndarray:
-    """float32 reals (n, ...) of output 0 before its function; the input's codes come from the file's table."""
+    """float32 (n, ...) of output 0 before its function; the input's codes come from the file's table."""
     native = frozen._native()
     return native.reals([native.picture_codes(np.ascontiguousarray(pixels_of(picture)))])[0]
 

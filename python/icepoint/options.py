@@ -14,6 +14,9 @@ from .shared_ranges import sources_of
 from .stages import Stage, stages_of
 from .weights import check_scheme
 
+#: What the reals of an output are made of; quantize says which layers have accumulators.
+OUTPUTS = ("accumulators", "codes")
+
 Bits = int | Mapping[str, int] | None
 
 
@@ -30,15 +33,17 @@ class Options:
     activation_bits: Bits = None
     observer: str | Observer | None = None
     power_of_two: bool = False
-    outputs: str = "accumulators"
+    outputs: str = OUTPUTS[0]
     #: That of ranges of fewer than 8 bits; None: as all others.
     few_bits_observer: str | None = None
 
     def __post_init__(self) -> None:
         check_num_bits(self.num_bits, "quantize.num_bits")
         check_scheme(self.weights)
-        if self.outputs not in ("accumulators", "codes"):
-            raise ValueError(f"quantize.outputs: expected 'accumulators' or 'codes', found {self.outputs!r}")
+        if self.outputs not in OUTPUTS:
+            raise ValueError(
+                f"quantize.outputs: expected one of {', '.join(OUTPUTS)}, found {self.outputs!r}"
+            )
         self._observer()
         self._bits()
 
@@ -67,8 +72,10 @@ class Options:
 
 
 def _ends_in_accumulators(stage: Stage, stages: Sequence[Stage], graph: Captured) -> bool:
-    """Whether the stage's result leaves the network, all integers, as a convolution or linear layer made it."""
+    """Whether the stage's result leaves a network of integers as a convolution or linear layer made it."""
     layer = stage.layer
     accumulates = isinstance(layer, (QConv2d, QLinear)) and layer.activation is None
-    leaves = stage.output in graph.outputs and not any(stage.output in other.inputs for other in stages)
+    # Of an output that is returned twice, the second is a copy of codes.
+    once = [graph.outputs[i] for i in graph.order].count(stage.output) == 1
+    leaves = once and not any(stage.output in other.inputs for other in stages)
     return accumulates and leaves and not graph.missing

@@ -1,4 +1,4 @@
-"""What a network computes last, behind its integers: softmax, sigmoid, argmax ... of codes or accumulators."""
+"""What a network computes last, behind its integers: softmax, argmax ... of codes or accumulators."""
 
 from __future__ import annotations
 

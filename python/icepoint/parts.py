@@ -45,7 +45,7 @@ class Part(nn.Module):
         return cls(plan.stages, range(count), [None] * count, [captured.outputs[i] for i in captured.order])
 
     def quantize_inference(self, *xs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """float32 in and out, integers between, and codes at the end, from which a file makes accumulators."""
+        """float32 in and out, integers between, to the codes of every output."""
         values: dict[int, Any] = {}
         quantizers = {s.inputs[0]: s for s in self.stages if isinstance(s.layer, QInput)}
         for value, q, x in zip(self.inputs, self.q_ins, xs, strict=True):

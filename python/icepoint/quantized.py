@@ -66,9 +66,9 @@ class QuantizedModel(nn.Module):
     def again(self, recipe: Any = None, **options: Any) -> QuantizedModel:
         """The same float model made anew from the calibration images that are held, with other options.
 
-        `recipe`, `num_bits`, `weights`, `weight_bits`, `activation_bits`, `observer` and `power_of_two` as
-        icepoint.quantize takes them; what is not given stays. What a remedy gains is measured so. ValueError
-        in a copy from a pickle.
+        `recipe` and `num_bits`, `weights`, `weight_bits`, `activation_bits`, `observer`, `power_of_two` and
+        `outputs` as icepoint.quantize takes them; what is not given stays. What a remedy gains is measured
+        so. ValueError in a copy from a pickle.
 
         >>> from icepoint import quantize
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()

@@ -1,4 +1,4 @@
-"""What ends a network is one function of its codes: the same bytes from Python's models and from the file."""
+"""What ends a network is one function of its reals: the same bytes from Python's models and from the file."""
 
 import json
 
@@ -75,7 +75,7 @@ def test_a_mixed_model_has_them_in_its_frozen_parts():
     found = mixed(X)
     for a, b in zip(q(X), found, strict=True):
         assert torch.equal(a, b) and a.dtype == b.dtype
-    # Behind what stays float there are no codes: torch in double, rounded once.
+    # Behind what stays float too: in double, rounded once.
     y, z = found[1], F.instance_norm(found[1])
     assert torch.equal(found[0], parts[0](X)[1]) and not torch.equal(y, z)
     assert torch.equal(found[4], z.double().softmax(2).float())
@@ -88,32 +88,31 @@ def test_the_function_is_that_of_the_file(kind):
     function = Ending(kind, None if kind == "sigmoid" else 0)
     frozen = icepoint.FrozenModel(encode(function=function.to_dict()))
     x = torch.randn(700, 1, 8, 8, generator=torch.Generator().manual_seed(SEED))
-    codes, q = frozen.codes(x), frozen.describe()["outputs"][0]
+    q = frozen.describe()["outputs"][0]
+    reals = (frozen.codes(x).float() - q["zero_point"]) * np.float32(q["scale"])
     before = _C.get_num_threads()
     try:
         for threads in (1, 3):
             _C.set_num_threads(threads)
-            for some in (codes, codes.to(torch.int32), codes.t().contiguous().t(), codes[::7], codes[:0]):
-                found = function.of_codes(some, q["scale"], q["zero_point"])
+            for some in (reals, reals.double(), reals.t().contiguous().t(), reals[::7], reals[:0]):
+                found = function.of_reals(some)
                 expected = frozen(x)[::7] if len(some) == 100 else frozen(x)[: len(some)]
                 assert torch.equal(found, expected) and found.dtype == expected.dtype
     finally:
         _C.set_num_threads(before)
 
 
-@pytest.mark.parametrize("codes, scale, zero_point, function, text", [
-    (np.zeros((2, 3), np.int32), 1.0, 0, {"function": "sigmoid"}, r"codes: is int32, expected uint8"),
-    (np.zeros(3, np.uint8), 1.0, 0, {"function": "sigmoid"}, "number of dimensions: 1 is not in 2..4"),
-    (np.zeros((1, 2, 0), np.uint8), 1.0, 0, {"function": "sigmoid"}, "a side behind the batch: 0"),
-    (np.zeros((2, 3), np.uint8), 0.0, 0, {"function": "sigmoid"}, "scale"),
-    (np.zeros((2, 3), np.uint8), 1.0, 256, {"function": "sigmoid"}, "zero_point: 256"),
-    (np.zeros((2, 3), np.uint8), 1.0, 0, {"function": "softmax", "axis": 1}, "axis: 1 is not in 0..0"),
-    (np.zeros((2, 3), np.uint8), 1.0, 0, {"function": "relu"}, "'relu' is not softmax"),
-    (np.zeros((2, 3), np.uint8), 1.0, 0, {}, "no output has a function"),
+@pytest.mark.parametrize("reals, function, text", [
+    (np.zeros((2, 3), np.int32), {"function": "sigmoid"}, r"reals: is int32, expected float32"),
+    (np.zeros(3, np.float32), {"function": "sigmoid"}, "number of dimensions: 1 is not in 2..4"),
+    (np.zeros((1, 2, 0), np.float32), {"function": "sigmoid"}, "a side behind the batch: 0"),
+    (np.zeros((2, 3), np.float32), {"function": "softmax", "axis": 1}, "axis: 1 is not in 0..0"),
+    (np.zeros((2, 3), np.float32), {"function": "relu"}, "'relu' is not softmax"),
+    (np.zeros((2, 3), np.float32), {}, "no output has a function"),
 ])  # fmt: skip
-def test_refusals(codes, scale, zero_point, function, text):
+def test_refusals(reals, function, text):
     with pytest.raises(ValueError, match=text):
-        _C.output_function(codes, scale, zero_point, json.dumps(function))
+        _C.output_function(reals, json.dumps(function))
 
 
 def test_training_still_has_gradients():

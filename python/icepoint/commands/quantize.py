@@ -12,7 +12,7 @@ from ..calibration_data import first_image
 from ..coverage import coverage
 from ..distributed import workers
 from ..observers import METHODS
-from ..options import Bits
+from ..options import OUTPUTS, Bits
 from ..quantize import quantize
 from ..quantized import QuantizedModel
 from ..recipe import FILTERS, Recipe
@@ -58,6 +58,9 @@ def add_methods(command: argparse.ArgumentParser) -> None:
     """The arguments that say how integers are chosen, however many bits they have."""
     command.add_argument("--observer", choices=METHODS, help="how ranges are chosen; default: the recipe's")
     command.add_argument("--power-of-two", action="store_true", help="scales that are shifts, for hardware")
+    command.add_argument("--outputs", choices=OUTPUTS, default=OUTPUTS[0],
+                         help="what the reals of a last convolution or linear layer are made of; "
+                         "default: %(default)s")  # fmt: skip
     command.add_argument("--recipe", type=_methods, default="accurate", metavar="RECIPE",
                          help=f"what is done for the accuracy: {', '.join(RECIPES)}, or methods with commas "
                          f"between: {', '.join(STEPS)}; default: %(default)s")  # fmt: skip
@@ -99,7 +102,7 @@ def quantized_of(args: Arguments) -> QuantizedModel:
         model, example, args.data, args.bits, args.scheme, args.recipe, input_recipe=recipe,
         weight_bits=_bits_of("--weight-bits", args.weight_bits),
         activation_bits=_bits_of("--activation-bits", args.activation_bits),
-        observer=args.observer, power_of_two=args.power_of_two,
+        observer=args.observer, power_of_two=args.power_of_two, outputs=args.outputs,
     )  # fmt: skip
 
 

@@ -106,7 +106,7 @@ class QWeighted(QModule):
         raise NotImplementedError
 
     def reals_inference(self, x: torch.Tensor) -> torch.Tensor:
-        """float32 of int32 codes of q_in: what the accumulators stand for, acc scale_in scale_w[c] in double."""
+        """float32 reals of int32 codes of q_in: acc scale_in scale_w[c], multiplied in double."""
         self._require_frozen()
         unit = self.q_in.scale * self.q_weight.known()[0].double()
         unit = unit if self._gain is None else unit * self._gain
