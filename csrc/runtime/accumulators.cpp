@@ -44,9 +44,21 @@ Accumulators::Accumulators(const ModelFile& file, int64_t value)
     : scales_(scales_of(file, value, channels_of(file, value))),
       requant_(requant_of(file, value, channels_of(file, value))) {}
 
-uint8_t Accumulators::code(int32_t acc, int64_t c) const {
+void Accumulators::codes(const int32_t* acc, uint8_t* y, int64_t step) const {
   const Requant q = requant_.view();
-  return static_cast<uint8_t>(requantize_clamp(acc, q.multiplier[c], q.shift[c], q.zero_point, q.lo, q.hi));
+  for (size_t c = 0; c < scales_.size(); ++c, y += step)
+    *y =
+        static_cast<uint8_t>(requantize_clamp(acc[c], q.multiplier[c], q.shift[c], q.zero_point, q.lo, q.hi));
+}
+
+void Accumulators::reals(const int32_t* acc, float* y, int64_t step) const {
+  const double* const scales = scales_.data();
+  const size_t channels = scales_.size();
+  if (step == 1)  // of a vector, as most outputs are: several at a time
+    for (size_t c = 0; c < channels; ++c) y[c] = static_cast<float>(acc[c] * scales[c]);
+  else
+    for (size_t c = 0; c < channels; ++c)
+      y[static_cast<int64_t>(c) * step] = static_cast<float>(acc[c] * scales[c]);
 }
 
 }  // namespace icepoint

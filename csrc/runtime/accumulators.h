@@ -12,15 +12,16 @@ namespace icepoint {
 /// One a value: whether it lies in memory as the accumulators of the layer that makes it.
 std::vector<bool> lie_as_accumulators(const ModelFile&);
 
-/// The rules by which an accumulator of one layer, of channel c, becomes its code and its real.
+/// The rules by which the accumulators of one layer become codes and reals.
 class Accumulators {
  public:
   /// Of a value that lie_as_accumulators() names.
   Accumulators(const ModelFile&, int64_t value);
 
-  uint8_t code(int32_t acc, int64_t c) const;
-  /// float32(acc * s_x s_w[c]), the products in double: s_x s_w[c] is exact there.
-  float real(int32_t acc, int64_t c) const { return static_cast<float>(acc * scales_[c]); }
+  /// Of one pixel's accumulators (oc), results `step` apart. Reals are float32(acc * s_x s_w[c]), the
+  /// products in double: s_x s_w[c] is exact there.
+  void codes(const int32_t* acc, uint8_t* y, int64_t step) const;
+  void reals(const int32_t* acc, float* y, int64_t step) const;
   const double* scales() const { return scales_.data(); }  // (oc)
 
  private:

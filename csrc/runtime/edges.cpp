@@ -19,18 +19,17 @@ void for_each_element(const Output& view, const Extent& e, int64_t begin, int64_
   }
 }
 
-/// f(accumulator, channel, logical index) likewise. (t, f) lies in its logical order, (c, h, w) as (h, w, c).
+/// f(a pixel's accumulators, logical index of the first, distance to the next) for the pixels of rows
+/// begin..end. (t, f) lies in its logical order, (c, h, w) as (h, w, c).
 template <class F>
-void for_each_accumulator(const Output& view, const Extent& e, size_t rank, int64_t begin, int64_t end,
-                          const F& f) {
-  const int64_t area = e.h * e.w, channel = rank == 3 ? area : 1, pixel = rank == 3 ? 1 : e.c;
+void for_each_pixel(const Output& view, const Extent& e, size_t rank, int64_t begin, int64_t end,
+                    const F& f) {
+  const int64_t area = e.h * e.w, pixel = rank == 3 ? 1 : e.c, step = rank == 3 ? area : 1;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t image = row / e.h, y = row % e.h;
-    for (int64_t x = 0; x < e.w; ++x) {
-      const auto* at = reinterpret_cast<const int32_t*>(view.at(image, y, x));
-      const int64_t first = image * area * e.c + (y * e.w + x) * pixel;
-      for (int64_t c = 0; c < e.c; ++c) f(at[c], c, first + c * channel);
-    }
+    for (int64_t x = 0; x < e.w; ++x)
+      f(reinterpret_cast<const int32_t*>(view.at(image, y, x)), image * area * e.c + (y * e.w + x) * pixel,
+        step);
   }
 }
 
@@ -77,8 +76,9 @@ void Edge::load(const Kernels& kernels, const float* x, uint8_t* arena, int64_t 
 void Edge::store(uint8_t* arena, int64_t n, uint8_t* y, int64_t begin, int64_t end) const {
   const Output from = view(arena, n);
   if (accumulators_)
-    for_each_accumulator(from, extent_, shape_.size(), begin, end,
-                         [&](int32_t acc, int64_t c, int64_t i) { y[i] = accumulators_->code(acc, c); });
+    for_each_pixel(
+        from, extent_, shape_.size(), begin, end,
+        [&](const int32_t* acc, int64_t i, int64_t step) { accumulators_->codes(acc, y + i, step); });
   else
     for_each_element(from, extent_, begin, end, [&](uint8_t code, int64_t i) { y[i] = code; });
 }
@@ -88,9 +88,9 @@ void Edge::store(const Kernels& kernels, uint8_t* arena, int64_t n, float* y, in
   const FloatEnv env;
   const Output from = view(arena, n);
   if (accumulators_)
-    return for_each_accumulator(
+    return for_each_pixel(
         from, extent_, shape_.size(), begin, end,
-        [&](int32_t acc, int64_t c, int64_t i) { y[i] = accumulators_->real(acc, c); });
+        [&](const int32_t* acc, int64_t i, int64_t step) { accumulators_->reals(acc, y + i, step); });
   kernels.store({.x = {from.data, from.image, from.row, from.pixel},
                  .y = y,
                  .h = extent_.h,

@@ -95,15 +95,14 @@ def test_each_layer_alone_and_its_part_of_the_outputs(model, coarse):
         pooled = torch.cat([y, z], 1).mean((2, 3))
         weight = layer.q_weight.dequantize_tensor(layer.q_weight.quantize_tensor(model.head.weight))
         bias = layer.integers["bias"] * (layer.q_in.scale * layer.q_weight.scale)
-        alone = layer.q_out.fake_quantize(pooled @ weight.T + bias.float())
+        alone = pooled @ weight.T + bias.float()  # of the last layer the accumulators count
     row = report.rows[-1]
     assert row.layer == "head" and row.output_db == pytest.approx(db(model(x), alone - model(x)), abs=0.1)
     parts = [row.output_share for row in report.rows if row.output_share is not None]
     assert sum(parts) == pytest.approx(1.0) and all(part >= 0 for part in parts)
     # What only moves or keeps codes makes no error of its own.
-    assert [row.output_db for row in report.rows if row.codes_used is None] == [None] * (
-        sum(row.codes_used is None for row in report.rows)
-    )
+    moves = [row for row in report.rows[:-1] if row.codes_used is None]
+    assert moves and all(row.output_db is None for row in moves) and row.codes_used is None
 
 
 def test_a_layer_s_part_is_what_more_bits_gain():

@@ -52,6 +52,11 @@ def own_range(stage: Stage) -> QParam | None:
     return getattr(stage.layer, name) if name else None
 
 
+def has_own_error(stage: Stage) -> bool:
+    """Whether the stage's own integers differ from its float computation: it rounds results or weights."""
+    return own_range(stage) is not None or stage.gives_accumulators
+
+
 def ends_of(q: QParam) -> tuple[float, float]:
     """What the first and the last code stand for."""
     return -q.zero_point * q.scale, (q.qmax - q.zero_point) * q.scale

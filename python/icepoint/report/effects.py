@@ -12,7 +12,7 @@ import torch
 from ..plans import Plan
 from ..progress import progress_bar
 from ..stages import in_float
-from .causes import alone, own_range
+from .causes import alone, has_own_error
 from .outputs import Outputs
 from .sums import LayerSums
 
@@ -69,7 +69,7 @@ def _affordable(layers: Sequence[LayerSums], costs: Sequence[float]) -> int:
 
 def _chosen(layers: Sequence[LayerSums], costs: Sequence[float]) -> list[int]:
     """Numbers of the layers that make an error of their own, the worst first while there is budget."""
-    own = [i for i, sums in enumerate(layers) if own_range(sums.stage) is not None and sums.shape]
+    own = [i for i, sums in enumerate(layers) if has_own_error(sums.stage) and sums.shape]
     own.sort(key=lambda i: math.inf if layers[i].alone_db is None else layers[i].alone_db)
     spent = accumulate(costs[i] for i in own)
     return [i for k, (i, total) in enumerate(zip(own, spent, strict=True)) if k == 0 or total <= _BUDGET]
