@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .capture import Captured
 from .codes import check_num_bits
 from .layer_bits import LayerBits
-from .modules import QConv2d, QLinear, QModule
+from .modules import QConv2d, QInput, QLinear, QModule
 from .observers import Observer, make
 from .shared_ranges import sources_of
 from .stages import Stage, stages_of
@@ -36,6 +36,8 @@ class Options:
     outputs: str = OUTPUTS[0]
     #: That of ranges of fewer than 8 bits; None: as all others.
     few_bits_observer: str | None = None
+    #: That of floats that become codes of 8 bits, as pixels do; None: as all others.
+    input_observer: str | None = None
 
     def __post_init__(self) -> None:
         check_num_bits(self.num_bits, "quantize.num_bits")
@@ -53,9 +55,9 @@ class Options:
             LayerBits(self.activation_bits, self.num_bits, "quantize.activation_bits", "layer"),
         )
 
-    def _observer(self, num_bits: int = 8) -> Observer:
-        few = self.few_bits_observer if num_bits < 8 else None
-        return make(few or self.observer or "min_max")
+    def _observer(self, num_bits: int = 8, is_input: bool = False) -> Observer:
+        own = self.few_bits_observer if num_bits < 8 else self.input_observer if is_input else None
+        return make(own or self.observer or "min_max")
 
     def stages(self, graph: Captured) -> list[Stage]:
         """The stages of integers that a graph becomes."""
@@ -64,7 +66,8 @@ class Options:
         outputs = {sources.get(value) for value in graph.outputs}
         for stage in stages:
             if isinstance(stage.layer, QModule):
-                is_output, observer = stage.output in outputs, self._observer(stage.layer.num_bits)
+                is_output, is_input = stage.output in outputs, isinstance(stage.layer, QInput)
+                observer = self._observer(stage.layer.num_bits, is_input)
                 stage.layer.observe_with(observer.for_outputs() if is_output else observer, self.power_of_two)
                 if self.outputs == "accumulators" and _ends_in_accumulators(stage, stages, graph):
                     stage.layer.gives_accumulators = True

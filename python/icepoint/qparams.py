@@ -67,8 +67,8 @@ class QParam:
 
     `min <= 0 <= max`, the range chosen, are floats and `scale`, `zero_point` a float and an int, all None
     before the first update. They do not depend on the order of the tensors. `observer` is a method's name,
-    "min_max", "moving_average", "percentile", "mse" or "entropy", or an Observer per tensor, which is then
-    this QParam's own; the range of the costly methods is searched when it is first asked for. With
+    "min_max", "moving_average", "percentile", "mse", "entropy" or "pixels", or an Observer per tensor, which
+    is then this QParam's own; the range of the costly methods is searched when it is first asked for. With
     `power_of_two` the scale is a power of two.
     """
 

@@ -54,8 +54,8 @@ def quantize(
     of all codes; `weight_bits` those of the weights where they differ, an int or {pattern: int} over
     the layer names that report() shows, as {"classifier.*": 4}.
     `observer` chooses the ranges of activations: "min_max", "moving_average", "percentile", "mse",
-    "entropy" (docs/observers.md), or an observer as an example, Percentile(99.9). `power_of_two` makes all
-    scales powers of two, for hardware that only shifts.
+    "entropy", "pixels" (docs/observers.md), or an observer as an example, Percentile(99.9). `power_of_two`
+    makes all scales powers of two, for hardware that only shifts.
     `outputs`: "accumulators": what a network gives that ends in a convolution or linear layer without an
     activation are the reals of its int32 accumulators, before these are rounded to codes; "codes": those of
     the codes, in 2^num_bits levels (docs/decisions/0037). The codes themselves are the same.

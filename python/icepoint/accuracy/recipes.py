@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ..capture import Captured
+from ..options import Options
 from ..quantized import QuantizedModel
 from .adaround import adaround
 from .clip_weights import clip_weights
@@ -54,8 +55,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Method:
-    """Methods in order, where the caller names no observer on ranges by min-max, or by `few_bits_observer`
-    where these have fewer than 8 bits.
+    """Methods in order. Where the caller names no observer ranges are by min-max, or by `few_bits_observer`
+    where they have fewer than 8 bits, and by `input_observer` where floats become 8 bits of any scale.
 
     `measured`: each stays only where the outputs' SQNR on the held images rises.
     """
@@ -63,6 +64,7 @@ class Method:
     name: str
     steps: tuple[GraphStep, ...]
     few_bits_observer: str | None = None
+    input_observer: str | None = None
     measured: bool = True
 
     @classmethod
@@ -89,8 +91,7 @@ class Method:
     def apply(self, evidence: Evidence) -> QuantizedModel:
         """The model of integers after all methods; `trials` tells what each did."""
         asked = evidence
-        few = self.few_bits_observer if asked.options.observer is None else None
-        evidence = asked.with_options(few_bits_observer=few)
+        evidence = asked.with_options(**self._observers(asked.options))
         graph = evidence.original
         q, trials = evidence.quantized(graph), []
         judgement = evidence.judge(q) if self.steps else None
@@ -109,6 +110,13 @@ class Method:
         q.made_by(asked, self, trials)
         return q
 
+    def _observers(self, asked: Options) -> dict[str, str | None]:
+        mine = asked.observer is None
+        return {
+            "few_bits_observer": self.few_bits_observer if mine else None,
+            "input_observer": self.input_observer if mine and not asked.power_of_two else None,
+        }
+
 
 def _name(step: GraphStep) -> str:
     return getattr(step, "__name__", type(step).__name__)
@@ -118,6 +126,6 @@ def _name(step: GraphStep) -> str:
 #: at 8 bits and may cost where new data goes beyond the calibration images; with fewer bits it wins much.
 RECIPES = {
     "fast": Method("fast", ()),
-    "accurate": Method("accurate", (round_small_weights,), "mse"),
-    "max": Method("max", (correct_bias, round_weights), "mse"),
+    "accurate": Method("accurate", (round_small_weights,), "mse", "pixels"),
+    "max": Method("max", (correct_bias, round_weights), "mse", "pixels"),
 }

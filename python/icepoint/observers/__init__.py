@@ -1,4 +1,4 @@
-"""Observers: five ways of choosing the range of a tensor from exact, mergeable statistics.
+"""Observers: six ways of choosing the range of a tensor from exact, mergeable statistics.
 
 docs/observers.md compares them. A method is named by its string, or by an example of it with parameters of
 its own: `Percentile(99.9)`.
@@ -14,10 +14,11 @@ from .extremes import MinMax, MovingAverage
 from .files import load, save
 from .mse import Mse
 from .percentile import Percentile
+from .pixels import Pixels
 from .statistics import Statistics
 
 METHODS: dict[str, type[Observer]] = {
-    method.name: method for method in (MinMax, MovingAverage, Percentile, Mse, Entropy)
+    method.name: method for method in (MinMax, MovingAverage, Percentile, Mse, Entropy, Pixels)
 }
 
 
@@ -49,6 +50,7 @@ __all__ = [
     "Mse",
     "Observer",
     "Percentile",
+    "Pixels",
     "Statistics",
     "load",
     "make",
