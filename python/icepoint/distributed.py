@@ -94,6 +94,16 @@ class _Group(Workers):
         is_gloo = "gloo" in str(dist.get_backend())
         self._group = dist.group.WORLD if is_gloo else dist.new_group(backend="gloo")
 
+    def leave(self) -> None:
+        """Lets go of the process group, for good; ends it where it is one of its own.
+
+        This object lives on where anything in a cycle of references knows it (a model, an exception), and a
+        group that anybody holds keeps its threads after destroy_process_group: see commands/launched.py.
+        """
+        group = self.__dict__.pop("_group")
+        if dist.is_initialized() and group is not dist.group.WORLD:
+            dist.destroy_process_group(group)
+
     def gather(self, value: Any) -> list[Any]:
         return self._exchange(None, value)
 
@@ -165,6 +175,7 @@ def together() -> Iterator[Workers]:
         raise
     finally:
         _current.reset(token)
+        group.leave()
 
 
 @contextlib.contextmanager

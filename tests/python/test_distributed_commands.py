@@ -64,6 +64,13 @@ def test_torchrun(place, tmp_path):
     assert (tmp_path / "net.ice").read_bytes() == (place / "one.ice").read_bytes()
 
 
+def test_quantize_leaves_no_thread(place, tmp_path):
+    """run_command tells of threads that are left, which would abort test_torchrun now and then."""
+    ended = run_command(2, tmp_path, quantize(place, tmp_path / "net.ice"))
+    assert [worker.code for worker in ended] == [0, 0], ended
+    assert (tmp_path / "net.ice").read_bytes() == (place / "one.ice").read_bytes()
+
+
 def test_evaluate_is_that_of_one_worker(place, tmp_path, capsys):
     assert main(["evaluate", str(place / "one.ice"), str(place / "photos"), "--json"]) == 0
     expected = json.loads(capsys.readouterr().out)

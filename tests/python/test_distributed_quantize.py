@@ -9,9 +9,9 @@ from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler
 
 import icepoint
-from distributed_jobs import run_workers
+from distributed_jobs import gloo_threads, run_workers
 from icepoint import Recipe, calibration_data
-from icepoint.distributed import alone, workers
+from icepoint.distributed import alone, together, workers
 
 SEED = 36
 RECIPE = Recipe(mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.25])
@@ -85,13 +85,12 @@ def expected(place):
 
 def collective(rank, place):
     """All that the tests of this file ask several workers: one group of processes costs seconds."""
-    return {"files": files(place), "numbers": numbers(rank), "refused": refused(place), "alone": local(rank)}
+    found = {"files": files(place), "numbers": numbers(rank), "refused": refused(place)}
+    return found | {"alone": local(rank), "left": beside_another_backend(rank)}
 
 
 def numbers(rank):
-    torch.distributed.barrier()
-    from icepoint.distributed import together
-
+    dist.barrier()
     with together() as group:
         assert group is workers() and (group.rank, group.size) == (rank, dist.get_world_size())
         assert torch.get_num_threads() == icepoint.get_num_threads() == 1
@@ -104,6 +103,19 @@ def numbers(rank):
             shares.append(len(share.of(things)))
         total = group.sum(torch.tensor([2**61 // group.size, rank]))
     return shares, total.tolist()
+
+
+def beside_another_backend(rank):
+    """Threads of the group of gloo that works where the job has another backend: while it works, and after."""
+    before, backend = len(gloo_threads()), dist.get_backend
+    dist.get_backend = lambda: "nccl"
+    try:
+        with together() as group:  # which this frame holds
+            assert group.gather(rank) == list(range(dist.get_world_size()))
+            inside = len(gloo_threads())
+    finally:
+        dist.get_backend = backend
+    return inside - before, len(gloo_threads()) - before
 
 
 def refused(place):
@@ -173,6 +185,12 @@ def test_shares_and_sums(ended):
 
 def test_reports_and_again_are_of_one_process(ended):
     assert ended[0]["alone"] is True
+
+
+def test_a_group_of_its_own_ends_with_the_work(ended):
+    for found in ended:
+        inside, after = found["left"]
+        assert inside > 0 and after == 0
 
 
 def test_what_differs_between_workers_is_an_error_in_all(ended):

@@ -54,8 +54,11 @@ def _told_by_first(command: Command, args: Arguments, rank: int) -> int:
 @contextlib.contextmanager
 def _process_group() -> Iterator[int]:
     """The launcher's processes as torch's process group; yields the rank."""
-    # Capturing a model imports this too, and it keeps the group that it finds as a default argument: gloo's
-    # threads would outlive the group, and one that frees a tensor while Python ends aborts the process.
+    # gloo's threads free the tensors of a collective after it has returned, for which they need the GIL. In
+    # Python 3.11 a thread that asks for the GIL while Python ends is unwound, which C++ answers with
+    # std::terminate: "terminate called without an active exception", exit code -6. destroy_process_group
+    # waits for them, but only if nobody holds the group then: Workers let go of it, and what capturing a
+    # model imports, which keeps the group that it finds as a default argument, is imported before there is one.
     import torch.distributed.nn.functional  # noqa: F401
 
     seconds = _timeout()
