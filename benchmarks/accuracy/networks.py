@@ -62,8 +62,6 @@ class SmallNet(nn.Module):
     first: channels in and out and stride of the first convolution; blocks: (channels out, stride) each.
     """
 
-    image_size = FLOWER_SIZE  # what icepoint.training.flowers asks a network for
-
     def __init__(
         self,
         first: tuple[int, int, int],
@@ -132,7 +130,10 @@ def _train(name: str, model: SmallNet) -> None:
                     learning_rate=trained.learning_rate, progress=told,
                 )  # fmt: skip
             else:
-                train_flowers(model, pixels, labels, trained.epochs, _SEED, torch.float32, told)
+                train_flowers(
+                    model, pixels, labels, epochs=trained.epochs, seed=_SEED, size=FLOWER_SIZE,
+                    precision=torch.float32, progress=told,
+                )  # fmt: skip
     finally:
         torch.set_num_threads(threads)
 

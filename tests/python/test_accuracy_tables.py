@@ -1,6 +1,8 @@
 """The accuracy comparison's pure parts: images kept apart, scores, bars, tables, what is kept of a cell."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,6 +55,26 @@ def test_the_images_of_each_subject_are_apart(name):
         "flowers": (200, 240),
     }
     assert (len(images.calibration), len(images.evaluation)) == expected[name.split("_")[0]]
+
+
+@pytest.mark.parametrize("name", ["fashion_plain_bn", "flowers_depthwise"])
+def test_a_network_is_trained_once_and_kept(name, tmp_path, monkeypatch):
+    """One epoch on made-up images, by the same recipe as the networks that are measured."""
+    rng, count = np.random.default_rng(7), 40
+    labels = rng.integers(0, 4, count).astype(np.uint8)
+    clothes = rng.integers(0, 256, (count, 28, 28), np.uint8)
+    flowers = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    made_up = SimpleNamespace(train_images=clothes, train_labels=labels)
+    monkeypatch.setattr(networks.data, "load", lambda name: made_up)
+    monkeypatch.setattr(networks, "load_pictures", lambda *_: (flowers, torch.from_numpy(labels).long()))
+    monkeypatch.setitem(networks.TRAINED, name, replace(networks.TRAINED[name], epochs=1))
+    trained = networks.network(name, tmp_path)
+    untrained = networks.TRAINED[name].build()
+    networks._initialize(untrained)
+    assert not trained.training and not torch.equal(trained.fc.weight, untrained.fc.weight)
+    monkeypatch.delattr(networks, "_train")
+    again = networks.network(name, tmp_path)
+    assert all(torch.equal(x, again.state_dict()[key]) for key, x in trained.state_dict().items())
 
 
 def test_a_score_counts_right_and_changed_answers():
