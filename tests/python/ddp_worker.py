@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn  # noqa: F401  before there is a process group: docs/distributed.md
+import torch.distributed.nn  # before there is a process group: docs/distributed.md
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel

@@ -106,7 +106,7 @@ def numbers(rank):
 
 
 def beside_another_backend(rank):
-    """Threads of the group of gloo that works where the job has another backend: while it works, and after."""
+    """More threads than before, where gloo works beside the job's own backend: while it does, and after."""
     before, backend = len(gloo_threads()), dist.get_backend
     dist.get_backend = lambda: "nccl"
     try:

@@ -58,7 +58,7 @@ def _process_group() -> Iterator[int]:
     # Python 3.11 a thread that asks for the GIL while Python ends is unwound, which C++ answers with
     # std::terminate: "terminate called without an active exception", exit code -6. destroy_process_group
     # waits for them, but only if nobody holds the group then: Workers let go of it, and what capturing a
-    # model imports, which keeps the group that it finds as a default argument, is imported before there is one.
+    # model imports, whose functions keep the group that they find as a default argument, comes before it.
     import torch.distributed.nn.functional  # noqa: F401
 
     seconds = _timeout()
