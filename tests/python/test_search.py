@@ -166,6 +166,27 @@ def test_a_budget_out_of_reach_is_told_and_the_best_returned():
     assert found.freeze()(inputs(2)).shape == (2, 6)
 
 
+def test_bits_without_integers_miss_the_budget(tmp_path):
+    """The first layer's inputs cancel, its outputs are near 1e-10, and only with 8 bits of weights is the
+    multiplier s_x * s_w / s_y below 2^29."""
+    net, x = three_layers(), inputs()
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([1.0, -1.0] * 6).expand(12, 12))
+        net[0].bias.copy_(1e-10 * torch.arange(1, 13))
+        x[:, 1::2] = x[:, ::2]
+    options = {"recipe": "fast", "weight_bits": (8, 4, 2), "state": tmp_path / "search.json"}
+    found = icepoint.search(net, x, Closeness(net), 1.0, **options)
+    assert found.met and found.weight_bits == {"0": 8, "2": 2, "4": 2}
+    (why,) = found.failed
+    assert "0 (QLinear): quantize_multiplier" in why and "2^29" in why
+    assert f"1 more could not be made, the first because {why}" in str(found).replace("\n", " ")
+    assert json.loads(json.dumps(found.to_dict()))["failed"] == [why]
+    again = icepoint.search(net, x, Closeness(net), 1.0, **options)
+    assert points_of(again) == points_of(found) and again.failed == found.failed
+    timed = icepoint.search(net, x, Closeness(net), 1.0, cost="milliseconds", **options)
+    assert timed.weight_bits["0"] == 8
+
+
 def test_time_evaluations_and_a_declined_plan_end_a_search():
     net = three_layers()
     late = searched(net, Closeness(net), 1e-3, minutes=1e-9)

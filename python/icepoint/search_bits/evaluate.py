@@ -48,6 +48,11 @@ class Point:
         return asdict(self)
 
 
+class NoIntegers(ValueError):
+    """The integers of a choice of bits cannot be made: fewer bits of weights make a layer's multiplier
+    greater, and it has to be less than 2^29."""
+
+
 class Evaluator:
     """Evaluates choices of bits, each once; what the state knows is not measured again.
 
@@ -71,30 +76,38 @@ class Evaluator:
         self.state, self.clock, self.prices, self._advance = state, clock, prices, advance
         self._reference = frozen_of(base)
         self.points: dict[tuple[tuple[Item, int], ...], Point] = {}
+        #: What has no integers, and why.
+        self.failed: dict[tuple[tuple[Item, int], ...], str] = {}
         #: How many evaluations may follow, known ones included, and what one takes.
         self.left, self.seconds_each = evaluations, 0.0
         self._seconds_quantizing = seconds_quantizing
         self._last: tuple[Bits, QuantizedModel] | None = None
 
     def point(self, bits: Bits, found: str) -> Point:
-        """The point of these bits. OutOfTime where the clock or the count allows no other one."""
+        """The point of these bits. OutOfTime where the clock or the count allows no other one, NoIntegers."""
         key = _key(bits)
-        if key not in self.points:
+        if not self.knows(bits):
             if self.left < 1:
                 raise OutOfTime("all evaluations used")
             told = self.state.recall(f"point {in_words(bits)}", lambda: self._measured(bits))
             self.left -= 1
-            self.seconds_each = told["seconds"]
-            self.points[key] = Point(
-                named(bits, WEIGHTS), named(bits, ACTIVATIONS), told["metric"], told["bytes"],
-                told["milliseconds"], self.prices.of(bits), told["seconds"], found,
-            )  # fmt: skip
-            self._advance(1, f"{found}: {self.metric.name} {told['metric']:.4f}, {told['bytes']:,} bytes")
+            if "failed" in told:
+                self.failed[key] = told["failed"]
+                self._advance(1, f"{found}: no integers")
+            else:
+                self.seconds_each = told["seconds"]
+                self.points[key] = Point(
+                    named(bits, WEIGHTS), named(bits, ACTIVATIONS), told["metric"], told["bytes"],
+                    told["milliseconds"], self.prices.of(bits), told["seconds"], found,
+                )  # fmt: skip
+                self._advance(1, f"{found}: {self.metric.name} {told['metric']:.4f}, {told['bytes']:,} bytes")
+        if key in self.failed:
+            raise NoIntegers(self.failed[key])
         return self.points[key]
 
     def knows(self, bits: Bits) -> bool:
         """Whether this search has come to these bits before."""
-        return _key(bits) in self.points
+        return _key(bits) in self.points or _key(bits) in self.failed
 
     def retimed(self, point: Point, milliseconds: float) -> None:
         """Gives a point a better time."""
@@ -112,9 +125,12 @@ class Evaluator:
         if self.points:  # the first one always: without it there is nothing to give back
             self.clock.check(0.5 * self.seconds_each)
         start = time.monotonic()
-        q = self.model(bits)
+        try:
+            q = self.model(bits)
+            frozen = frozen_of(q)
+        except ValueError as error:
+            return {"failed": str(error)}
         self._last = (dict(bits), q)
-        frozen = frozen_of(q)
         metric = self.metric.of(frozen)
         ours, reference = interleaved([frozen, self._reference])
         anchor = self.state.recall("milliseconds of most bits", lambda: reference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ class SearchResult:
 
     `q` is the model of the found bits; `best` its point and `front` all points that were evaluated, by
     size. `met` tells whether the budget is kept: where even the most bits miss it, the best metric is
-    returned. `stopped` says in words why the search ended early, "" where it ended by itself.
+    returned. `stopped` says in words why the search ended early, "" where it ended by itself. `failed` says
+    of each choice of bits that no integers can express why not: a layer's multiplier of 2^29 or more.
     """
 
     q: QuantizedModel
@@ -42,6 +43,7 @@ class SearchResult:
     seconds: float
     stopped: str = ""
     note: str = ""
+    failed: list[str] = field(default_factory=list)
 
     @property
     def metric(self) -> float:
@@ -126,6 +128,8 @@ class SearchResult:
         if self.note:
             found.append(self.note)
         found.append(f"{len(self.front)} models evaluated in {duration(self.seconds)}")
+        if self.failed:
+            found.append(f"{len(self.failed)} more could not be made, the first because {self.failed[0]}")
         if self.stopped:
             found.append(f"Stopped early: {self.stopped}; this is the best so far")
         return [f"{sentence}." for sentence in found]
@@ -163,6 +167,7 @@ class SearchResult:
             "activation_bits": self.activation_bits,
             "stopped": self.stopped,
             "seconds": self.seconds,
+            "failed": self.failed,
             "summary": self.summary(),
             "front": [p.to_dict() for p in self.front],
         }

@@ -70,7 +70,7 @@ class Run:
                     evaluator.clock,
                     evaluator.state.recall,
                 )
-                strategy.along(options, noise)
+                strategy.along({i: [b for b in bits if b in noise[i]] for i, bits in options.items()}, noise)
         except (OutOfTime, KeyboardInterrupt) as why:
             stopped = str(why) or "interrupted"
         best = strategy.best or first
@@ -81,7 +81,7 @@ class Run:
         return SearchResult(
             evaluator.model(best.bits), best, sorted(evaluator.points.values(), key=_by_size),
             self.budget.float_value, self.budget.met(best.metric), self.cost, self.budget, plan,
-            evaluator.clock.spent, stopped, note,
+            evaluator.clock.spent, stopped, note, list(evaluator.failed.values()),
         )  # fmt: skip
 
     def _planned(self, options: Options, minutes: float | None, parted: bool) -> SearchPlan:

@@ -36,6 +36,7 @@ def measure_noise(
 ) -> dict[Item, dict[int, float]]:
     """For each option the energy of the outputs' change over the outputs' own, everything else as it is.
 
+    Where fewer bits of weights make a multiplier of 2^29 or more, an option has no integers and no noise.
     The network is walked once. At each layer only that layer gets other integers, and only what lies
     behind it is computed again, so the cost is half a pass for each option. `corrected`: the mean shift
     of a channel is taken back, as the recipe's bias correction will do. `recall(name, make)` gives what
@@ -58,12 +59,15 @@ def measure_noise(
                 told = recall(
                     f"noise {index} {item.kind} {item.name} {','.join(map(str, bits))}",
                     lambda i=index, s=stage, k=item.kind, bs=bits, g=given, r=result: [
-                        walk.noise(i, _changed(s, k, b, g, r, corrected)) for b in bs
+                        _noise(walk, i, s, k, b, g, r, corrected) for b in bs
                     ],
                 )
                 sums = found.setdefault(item, dict.fromkeys(bits, 0.0))  # once for each run of the module
                 for b, noise in zip(bits, told, strict=True):
-                    sums[b] += noise
+                    if noise is None:
+                        sums.pop(b, None)
+                    elif b in sums:
+                        sums[b] += noise
                 advance(len(bits), item.name)
             values[stage.output] = result
             for value in stage.frees:
@@ -106,6 +110,15 @@ class _Walk:
             for value in stage.frees:
                 values.pop(value)
         return [real(*values[v]).double() for v in self._plan.captured.outputs]
+
+
+def _noise(walk: _Walk, index: int, stage: Stage, *change: Any) -> float | None:
+    """What _changed puts on the outputs; None where it has no integers."""
+    try:
+        result = _changed(stage, *change)
+    except ValueError:
+        return None
+    return walk.noise(index, result)
 
 
 def _changed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .evaluate import Evaluator, Point
+from .evaluate import Evaluator, NoIntegers, Point
 from .items import Bits, Item
 from .metric import Budget
 from .order import Noise, Options, exchanges, path
@@ -28,8 +28,11 @@ class Strategy:
         self.best: Point | None = None
 
     def try_(self, bits: Bits, found: str) -> bool:
-        """Whether these bits meet the budget; the best point follows."""
-        point = self.evaluator.point(bits, found)
+        """Whether these bits meet the budget, which those without integers do not; the best point follows."""
+        try:
+            point = self.evaluator.point(bits, found)
+        except NoIntegers:
+            return False
         met = self.budget.met(point.metric)
         if self.best is None or self._order(point) < self._order(self.best):
             self.best = point
