@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -50,6 +50,17 @@ def examples_of(example_inputs: Any, who: str) -> tuple[tuple[Any, ...], dict[st
             f"{who}.example_inputs: expected as many images in each input, found {[len(x) for x in tensors]}"
         )
     return args, kwargs, tensors
+
+
+def examples_of_size(
+    examples: Sequence[torch.Tensor], height: int | None, width: int | None
+) -> list[torch.Tensor]:
+    """Zeros of another height or width in the place of images (n, c, h, w); what has that size stays."""
+    found = []
+    for x in examples:
+        size = [*x.shape[:2], height or x.shape[2], width or x.shape[3]] if x.dim() == 4 else x.shape
+        found.append(x if list(size) == list(x.shape) else x.new_zeros(size))
+    return found
 
 
 def check_model(model: nn.Module, who: str) -> None:

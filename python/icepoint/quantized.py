@@ -20,7 +20,7 @@ from .observing import check_same, observe_data
 from .parts import Part, freeze_parts, frozen_part
 from .plans import Plan, Plans
 from .qparams import QParam
-from .quantize_inputs import examples_of
+from .quantize_inputs import examples_of, examples_of_size
 from .recipe import Recipe
 from .report import Report
 from .report.of_model import report_of
@@ -41,12 +41,7 @@ class QuantizedModel(nn.Module):
     widths are those of the example, or any others that the network takes.
     """
 
-    def __init__(
-        self,
-        plans: Plans,
-        examples: Sequence[torch.Tensor],
-        recipe: Recipe | None,
-    ):
+    def __init__(self, plans: Plans, examples: Sequence[torch.Tensor], recipe: Recipe | None):
         super().__init__()
         self._plans = plans
         self.recipe = recipe
@@ -88,13 +83,13 @@ class QuantizedModel(nn.Module):
         return self._plans.first.stages
 
     @property
+    def _captured(self) -> Captured:
+        return self._plans.first.captured
+
+    @property
     def coverage(self) -> Coverage:
         """Which operators became integer and which did not."""
         return Coverage(self._captured)
-
-    @property
-    def _captured(self) -> Captured:
-        return self._plans.first.captured
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The float model's arguments and results."""
@@ -222,7 +217,11 @@ class QuantizedModel(nn.Module):
         Where operators stay float: ValueError with the whole list, or, with strict=False, a MixedModel,
         for Python only, whose integer parts are frozen and whose float parts compute in float.
         """
-        examples = self._sized(example_inputs, height, width)
+        if example_inputs is None:
+            examples = examples_of_size(self._examples, height, width)
+        else:
+            args, kwargs, _ = examples_of(example_inputs, "freeze")
+            examples = self._captured.takes.leaves((args, kwargs))
         plan = self._plans.of(examples)
         if not plan.captured.missing:
             functions = [plan.captured.functions[i] for i in plan.captured.order]
@@ -231,16 +230,6 @@ class QuantizedModel(nn.Module):
             raise ValueError(self.coverage.refusal("freeze: these operators would stay float"))
         shapes = [x.shape for x in examples]
         return MixedModel(freeze_parts(plan, examples), plan.captured, shapes)
-
-    def _sized(self, example_inputs: Any, height: int | None, width: int | None) -> list[torch.Tensor]:
-        if example_inputs is not None:
-            args, kwargs, _ = examples_of(example_inputs, "freeze")
-            return self._captured.takes.leaves((args, kwargs))
-        found = []
-        for x in self._examples:
-            size = [*x.shape[:2], height or x.shape[2], width or x.shape[3]] if x.dim() == 4 else x.shape
-            found.append(x if list(size) == list(x.shape) else x.new_zeros(size))
-        return found
 
     def report(self, data: Any = None, remedies: bool | float = True) -> Report:
         """What became integer, what each layer's error is and comes from, and what would help; prints it.
