@@ -61,9 +61,8 @@ class QuantizedModel(nn.Module):
     def again(self, recipe: Any = None, **options: Any) -> QuantizedModel:
         """The same float model made anew from the calibration images that are held, with other options.
 
-        `recipe` and `num_bits`, `weights`, `weight_bits`, `activation_bits`, `observer`, `power_of_two` and
-        `outputs` as icepoint.quantize takes them; what is not given stays. What a remedy gains is measured
-        so. ValueError in a copy from a pickle.
+        `recipe` and the options from `num_bits` to `outputs` of icepoint.quantize; what is not given stays.
+        What a remedy gains is measured so. ValueError in a copy from a pickle.
 
         >>> from icepoint import quantize
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()
@@ -204,12 +203,9 @@ class QuantizedModel(nn.Module):
             own.q = QParam(own.q.num_bits).load(observed)
 
     def freeze(
-        self,
-        strict: bool = True,
-        example_inputs: Any = None,
-        height: int | None = None,
+        self, strict: bool = True, example_inputs: Any = None, height: int | None = None,
         width: int | None = None,
-    ) -> FrozenModel | MixedModel:
+    ) -> FrozenModel | MixedModel:  # fmt: skip
         """The frozen model: one file, all integers; inputs and outputs are flat, in the float model's order.
 
         A file is for one size, by default the example's; `example_inputs`, as `quantize` takes them, or
