@@ -63,21 +63,25 @@ class PyModel {
     return {outputs.begin(), outputs.end()};
   }
 
-  ArrayList reals(const ArrayList& inputs) const {
+  std::pair<ArrayList, ArrayList> both(const ArrayList& inputs) const {
     const std::vector<py::array_t<uint8_t>> dense = checked<uint8_t>(inputs);
     const int64_t n = dense[0].shape(0);
     std::vector<const uint8_t*> xs;
     for (const auto& x : dense) xs.push_back(x.data());
-    std::vector<py::array_t<float>> outputs;
-    std::vector<float*> ys;
-    for (size_t i = 0; i < file().graph.outputs.size(); ++i)
-      ys.push_back(
-          outputs.emplace_back(new_array<float>(batched(output_shape<uint8_t>(i), n))).mutable_data());
+    std::vector<py::array_t<uint8_t>> codes;
+    std::vector<py::array_t<float>> reals;
+    std::vector<uint8_t*> to_codes;
+    std::vector<float*> to_reals;
+    for (size_t i = 0; i < file().graph.outputs.size(); ++i) {
+      const Shape shape = batched(output_shape<uint8_t>(i), n);
+      to_codes.push_back(codes.emplace_back(new_array<uint8_t>(shape)).mutable_data());
+      to_reals.push_back(reals.emplace_back(new_array<float>(shape)).mutable_data());
+    }
     {
       const py::gil_scoped_release release;
-      model_->run_both(xs, n, {}, ys);
+      model_->run_both(xs, n, to_codes, to_reals);
     }
-    return {outputs.begin(), outputs.end()};
+    return {{codes.begin(), codes.end()}, {reals.begin(), reals.end()}};
   }
 
   std::vector<std::pair<std::string, py::array>> trace(const ArrayList& inputs) const {
@@ -190,8 +194,8 @@ void bind_model(py::module_& m) {
       .def("class_maps", &PyModel::class_maps, py::arg("reals"),
            "uint8 (n, h, w) of reals (n, classes, h, w): the class of each pixel.")
       .def("run_codes", &PyModel::run<uint8_t>, py::arg("inputs"), "uint8 codes (n, ...) in and out.")
-      .def("reals", &PyModel::reals, py::arg("inputs"),
-           "float32 reals (n, ...) of the outputs, before their functions, of uint8 codes (n, ...).")
+      .def("both", &PyModel::both, py::arg("inputs"),
+           "(uint8 codes, float32 reals before any function) of every output, of uint8 codes (n, ...).")
       .def("run", &PyModel::run<float>, py::arg("inputs"),
            "float32 (n, ...) in and out, behind the output functions: argmax gives its indices in float32.");
 }

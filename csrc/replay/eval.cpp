@@ -91,7 +91,7 @@ void run(const Options& options) {
   const Session session(options.common);
   session.require_single("eval");
   require(session.output(0).shape.size() == 1, "eval: the model's output is ",
-          to_string(session.output(0).shape), ", expected one code for each class");
+          to_string(session.output(0).shape), ", expected one number for each class");
   constexpr int64_t kMaxClasses = 4096;  // whose confusion matrix takes 128 MiB
   require_range(session.model().output_count(0), 1, kMaxClasses, "eval: classes");
   const auto data = options.idx.empty() ? open_class_folders(options.folder, session)

@@ -76,7 +76,8 @@ def class_map(frozen: FrozenModel, picture: Picture) -> np.ndarray:
 def _reals(frozen: FrozenModel, picture: Picture) -> np.ndarray:
     """float32 (n, ...) of output 0 before its function; the input's codes come from the file's table."""
     native = frozen._native()
-    return native.reals([native.picture_codes(np.ascontiguousarray(pixels_of(picture)))])[0]
+    _, reals = native.both([native.picture_codes(np.ascontiguousarray(pixels_of(picture)))])
+    return reals[0]
 
 
 def _each(pictures: Picture | Iterable[Picture]) -> Iterable[Picture]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from .distributed import together
 from .frozen import FrozenModel
@@ -104,7 +103,7 @@ def _recipe(model: FrozenModel) -> Recipe:
     if recipe is None:
         raise ValueError("the model has no input recipe and takes no pictures")
     if len(outputs[0]["shape"]) != 1:
-        raise ValueError(f"the model's output is {outputs[0]['shape']}, expected one code for each class")
+        raise ValueError(f"the model's output is {outputs[0]['shape']}, expected one number for each class")
     return recipe
 
 
@@ -123,10 +122,11 @@ def _evaluate(
                 if max(truth) >= count:
                     raise ValueError(f"labels: {max(truth)} is not in 0..{count - 1}")
                 start = time.perf_counter()
-                mine = [(model.codes(torch.from_numpy(codes)).numpy(), np.asarray(truth))]
+                (y,), (reals,) = model._native().both([codes])
                 seconds += time.perf_counter() - start
-            for y, truth in itertools.chain(*workers.gather(mine)):
-                np.add.at(confusion, (truth, y.argmax(1)), 1)  # argmax: the first of equals
+                mine = [(y, reals.argmax(1), np.asarray(truth))]  # argmax: the first of equals
+            for y, answers, truth in itertools.chain(*workers.gather(mine)):
+                np.add.at(confusion, (truth, answers), 1)
                 digest.update(y.tobytes())
                 advance(len(truth))
         seconds = max(workers.gather(seconds))

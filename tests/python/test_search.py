@@ -108,10 +108,9 @@ def test_bits_of_results_are_searched_where_they_save_something():
     net = three_layers()
     found = searched(net, Closeness(net), 2e-3, cost="bit_operations", weight_bits=(8, 5))
     assert found.met and found.best.cost < found.most.cost
-    assert set(found.activation_bits) == {"input", "0", "2", "4"}
+    assert set(found.activation_bits) == {"input", "0", "2"}  # nobody computes with the last results
     assert all(4 <= b <= 8 for b in found.activation_bits.values())
     assert min(found.activation_bits.values()) < 8
-    assert found.activation_bits["4"] == 8  # nobody computes with the last results
 
 
 def test_milliseconds_give_bits_up_only_for_time():

@@ -56,7 +56,9 @@ def items_of(stage: Stage) -> list[Item]:
     """What of a stage has bits of its own; a module that runs several times has one name for all runs."""
     name = stage.steps[0].name if stage.steps else stage.name
     found = [Item(WEIGHTS, name)] if isinstance(stage.layer, QWeighted) else []
-    return found + ([Item(ACTIVATIONS, name)] if own_qparam(stage.layer) is not None else [])
+    # Nobody computes with the codes of an output that gives its accumulators.
+    rounds = own_qparam(stage.layer) is not None and not stage.gives_accumulators
+    return found + ([Item(ACTIVATIONS, name)] if rounds else [])
 
 
 def network_of(q: QuantizedModel) -> Network:
