@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import icepoint
-from export_models import NET, encoded, renamed
+from export_models import NET, encoded, of_sums, reals, renamed
 from icepoint.export.interpreter import load
 from random_graphs import random_graph
 from random_ops import ADDERS
 from test_golden import stored
+from test_output_functions import function_of
 
 # MNIST Net out of the header alone: codes of 28 x 28 on stdin, the ten codes of the answer on stdout.
 NET_PROGRAM = r"""
@@ -91,6 +92,34 @@ def test_mnist_net_in_c_out_of_the_header(tmp_path):
         program = compiled(tmp_path, source, compiler, "-O1", "-fsanitize=undefined", "-fno-sanitize-recover")
         done = subprocess.run([program], input=x.tobytes(), capture_output=True, check=True)
         np.testing.assert_array_equal(np.frombuffer(done.stdout, np.uint8).reshape(y.shape), y)
+
+
+def test_reals_of_sums_in_c_out_of_the_header(tmp_path):
+    """The header's own words, put into the program, give the bytes of frozen(x)."""
+    frozen = of_sums(icepoint.load(NET))
+    text = frozen.export_c_header(tmp_path / "net.h").read_text()
+    real = "net_real(acc[c], net_qfc_x_scale[0], net_qfc_weight_scale[c])"
+    assert f", qfc, whose reals are\n   {real} */" in text
+    assert "_real(" not in icepoint.load(NET).export_c_header(tmp_path / "plain.h").read_text()
+    before, after = NET_PROGRAM.split("y[o] = net_code(", 1)
+    source = (
+        before + f"y[o] = {real.replace('acc[c]', 'acc').replace('[c]', '[o]')};" + after.split(";", 1)[1]
+    )
+    source = source.replace("d[1000], y[10]", "d[1000];\nstatic float y[10]").replace(
+        "fwrite(y, 1, 10", "fwrite(y, 4, 10"
+    )
+    program = compiled(tmp_path, source, "gcc", "-O1", "-fsanitize=undefined", "-fno-sanitize-recover")
+    (x,) = reals(frozen, 7)
+    codes = frozen.trace(x)["x"]
+    done = subprocess.run([program], input=codes.tobytes(), capture_output=True, check=True)
+    np.testing.assert_array_equal(np.frombuffer(done.stdout, np.float32).reshape(7, 10), frozen(x).numpy())
+
+
+def test_what_ends_an_output_stands_in_words(tmp_path):
+    graph, tensors = random_graph(3, "qlinear", length=1)
+    functions = [function_of("argmax", 0), *[None] * (len(graph["outputs"]) - 1)]
+    text = encoded(graph, tensors, functions).export_c_header(tmp_path / "net.h").read_text()
+    assert ", then argmax over axis 0 of reals */" in text
 
 
 def test_the_c_code_of_a_sum_is_the_formula(tmp_path):

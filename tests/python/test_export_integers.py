@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import icepoint
-from export_models import NET, encoded
+from export_models import NET, encoded, of_sums, reals
 from file_writer import metadata_of
 from icepoint.atomic_file import atomic_file, atomic_folder
 from icepoint.export.array_text import decimals
@@ -110,6 +110,37 @@ def test_the_folder_replays_itself_without_icepoint(tmp_path):
     np.savez(folder / "vectors.npz", **arrays)
     done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True)
     assert done.returncode == 1 and "codes differ" in done.stderr
+
+
+def test_reals_of_accumulators_travel(tmp_path):
+    """JSON and NPZ alone give them, the read-me tells them, the vectors check them."""
+    frozen = of_sums(icepoint.load(NET))
+    (x,) = reals(frozen, 5)
+    want = frozen(x).numpy()
+    assert not np.array_equal(want, icepoint.load(NET)(x).numpy())
+    for path in (frozen.export_json(tmp_path / "m.json"), frozen.export_npz(tmp_path / "m.npz")):
+        read = load(path)
+        assert read.outputs[0]["accumulators"] is True
+        np.testing.assert_array_equal(read(x.numpy()), want)
+        np.testing.assert_array_equal(read.codes(x.numpy()), frozen.codes(x).numpy())
+
+    folder = frozen.export_folder(tmp_path / "made")
+    text = (folder / "README.md").read_text()
+    assert "| of acc |" in text and "real = float32(acc * (x_scale * weight_scale[c]))" in text
+    plain = (icepoint.load(NET).export_folder(tmp_path / "plain") / "README.md").read_text()
+    assert "| of codes |" in plain and "real = float32" not in plain
+    command = [sys.executable, "-m", "interpreter", "integers.npz", "vectors.npz"]
+    done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    with np.load(folder / "vectors.npz") as vectors:
+        arrays = dict(vectors)
+    (q,) = frozen.describe()["inputs"]
+    inputs = (arrays["0"].astype(np.float32) - np.float32(q["zero_point"])) * np.float32(q["scale"])
+    np.testing.assert_array_equal(arrays["output.0"], frozen(torch.from_numpy(inputs)).numpy())
+    arrays["output.0"][0, 3] = np.nextafter(arrays["output.0"][0, 3], np.float32(np.inf))
+    np.savez(folder / "vectors.npz", **arrays)
+    done = subprocess.run(command, cwd=folder, env={}, capture_output=True, text=True)
+    assert done.returncode == 1 and "qfc: 1 of 20 reals differ" in done.stderr
 
 
 def test_sums_of_the_vectors_lie_in_the_proved_range(tmp_path):

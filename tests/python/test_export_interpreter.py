@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import icepoint
-from export_models import encoded
-from icepoint.export.interpreter import MOVES, SUMS
+from export_models import encoded, one_layer_of_sums, reals, single
+from icepoint.export.interpreter import MOVES, SUMS, ended
 from random_graphs import random_graph, random_inputs
 from random_ops import ADDERS
 from test_golden import FILES, stored
@@ -65,6 +65,33 @@ def test_reals_behind_each_function(kind):
         for want, found in pairs:
             assert found.dtype == want.numpy().dtype
             np.testing.assert_array_equal(found, want.numpy())
+
+
+@pytest.mark.parametrize("op", ["qconv2d", "qlinear"])
+def test_reals_of_accumulators(op):
+    """Alone and behind each function, equal to the last bit; the codes are as ever."""
+    made = 0
+    for seed in range(30):
+        frozen = one_layer_of_sums(seed, op, (None, *KINDS)[seed % 5])
+        if frozen is None:
+            continue
+        made += 1
+        inputs = reals(frozen, 3, seed)
+        found = single(frozen.integers()(*(x.numpy() for x in inputs)))
+        for want, y in zip(single(frozen(*inputs)), found, strict=True):
+            assert y.dtype == want.numpy().dtype
+            np.testing.assert_array_equal(y, want.numpy())
+        assert_same_trace(frozen, [codes.numpy() for codes in frozen._input_codes(inputs)])
+    assert made >= 10, made
+
+
+def test_a_sigmoid_of_what_no_code_can_say():
+    """Reals of sums have no range: e^710 has no double."""
+    found = ended(
+        np.array([[-3e38, -720.0, -100.0, 720.0]], np.float32), {"function": {"function": "sigmoid"}}
+    )
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.array([[0, 0, np.exp(-100.0), 1]], np.float32))
 
 
 def test_other_inputs_are_refused_in_words():

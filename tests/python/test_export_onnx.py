@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import icepoint
-from export_models import NET, encoded, reals, renamed
+from export_models import NET, encoded, of_sums, one_layer_of_sums, reals, renamed, single
 from icepoint import _C
 from icepoint.export.onnx.result import OnnxCheck
 from oracle import quantize_multiplier
@@ -113,6 +113,56 @@ def test_functions_behind_the_codes(kind, integers, tmp_path):
                 np.testing.assert_array_equal(y, want.numpy())
             else:
                 np.testing.assert_allclose(y, want.numpy(), rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("op", ["qconv2d", "qlinear"])
+@pytest.mark.parametrize("kind", [None, *KINDS])
+def test_reals_of_accumulators(op, kind, tmp_path):
+    """QDQ ends in the float operator; the integer graph gives the engine's reals to the bit."""
+    made, ends = 0, {"qconv2d": {"Conv"}, "qlinear": {"Gemm", "MatMul", "Add"}}[op]
+    for seed in range(300, 312):
+        frozen = one_layer_of_sums(seed, op, kind)
+        if frozen is None:
+            continue
+        made += 1
+        inputs, path = reals(frozen, 3, seed), frozen.export_onnx(tmp_path / "m.onnx")
+        nodes = {node.output[0]: node for node in onnx.load(path).graph.node}
+        last = nodes[frozen.describe()["outputs"][0]["name"]]
+        assert (nodes[last.input[0]] if kind else last).op_type in ends
+        assert_explained(frozen.check_onnx(path, *inputs))
+
+        path = frozen.export_onnx(tmp_path / "i.onnx", integers=True)
+        check = frozen.check_onnx(path, *inputs)
+        assert_exact(check)
+        assert sum(layer.reals for layer in check.layers) > 0
+        assert all((layer.reals_differ, layer.reals_error) == (0, 0) for layer in check.layers)
+        for y, want in zip(outputs_of(path, inputs), single(frozen(*inputs)), strict=True):
+            assert y.dtype == want.numpy().dtype and y.shape == want.shape
+            if kind in (None, "argmax"):  # the others are ONNX Runtime's own, in float32
+                np.testing.assert_array_equal(y, want.numpy())
+    assert made >= 4, made
+
+
+def test_an_argmax_of_equal_reals_is_the_first(tmp_path):
+    """Forty classes, four of them the greatest alike, further apart than a vector is long."""
+    weight = np.full((40, 4), 3, np.int8)
+    weight[[5, 6, 21, 38]] = 7
+    multiplier, shift = quantize_multiplier(0.01)
+    tensors = {
+        "fc.weight": weight, "fc.weight_scale": np.full(1, 0.01, np.float32),
+        "fc.multiplier": np.full(1, multiplier, np.int32), "fc.shift": np.full(1, shift, np.int32),
+    }  # fmt: skip
+    q = {"scale": 0.5, "zero_point": 9, "bits": 8}
+    fields = {"op": "qlinear", "name": "fc", "inputs": [0], "out_features": 40, "weight_bits": 8,
+              "weight_affine": False, "lo": 0, "hi": 255, **q}  # fmt: skip
+    graph = {"arithmetic": 1, "inputs": [{"name": "x", "shape": [4], **q}], "ops": [fields], "outputs": [1]}
+    frozen = of_sums(encoded(graph, tensors, [function_of("argmax", 0)]))
+    x = torch.tensor([[1.0] * 4, [-1.0] * 4, [0.0] * 4])  # codes 11, 7, 9: sums up, down, none
+    assert frozen(x).tolist() == [5, 0, 0] and frozen.output_accumulators == (True,)
+    np.testing.assert_array_equal(frozen.integers()(x.numpy()), [5, 0, 0])
+    for integers in (False, True):
+        (found,) = outputs_of(frozen.export_onnx(tmp_path / "m.onnx", integers=integers), [x])
+        np.testing.assert_array_equal(found, [5, 0, 0])
 
 
 def test_bits_of_affine_weights(tmp_path):

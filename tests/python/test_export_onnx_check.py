@@ -10,6 +10,7 @@ import torch
 import icepoint
 from export_models import NET, encoded, reals
 from icepoint.export.interpreter import run_layer
+from icepoint.export.onnx.reals import judged
 from icepoint.export.onnx.result import LayerCheck, OnnxCheck
 from icepoint.export.onnx.ties import causes
 from oracle import quantize_multiplier
@@ -87,6 +88,59 @@ def test_what_is_no_tie_stays_unexplained(tmp_path):
     assert run_layer({**layer, "shape": [3]}, *xs).tolist() == [[4, 4, 3]]
     found = causes(layer, xs, np.array([[-1, -2, 1]]))
     assert (found.ties, found.sums, found.unexplained) == (1, 0, 2)
+
+
+def test_reals_are_compared_beside_the_codes_that_they_round_to(tmp_path):
+    """An offset of a twentieth of a code in one class changes few codes, or none, and all of its reals."""
+    torch.manual_seed(3)
+    x = torch.randn(40, 1, 4, 4)
+    frozen = icepoint.quantize(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 5)), x[:1], x
+    ).freeze()
+    path = frozen.export_onnx(tmp_path / "m.onnx")
+    check = frozen.check_onnx(path, x)
+    assert check.unexplained == 0
+    for optimized in (False, True):
+        (fc,) = [layer for layer in check.of(optimized) if layer.reals]
+        assert (fc.layer, fc.codes, fc.reals) == ("1", 200, 200) and 0 < fc.reals_error < 1e-3
+        assert sum(check.histograms[optimized].values()) == 200
+    assert "<p>1 leaves as float32, its codes here are those of its reals: " in check._repr_html_()
+
+    model, layer = onnx.load(path), frozen.integers()["1"]
+    (bias,) = [c for c in model.graph.initializer if c.name == "1.bias"]
+    array = onnx.numpy_helper.to_array(bias).copy()
+    array[3] += 2.0 ** layer["shift"][3] / layer["multiplier"][3] / 20
+    bias.CopyFrom(onnx.numpy_helper.from_array(array, "1.bias"))
+    onnx.save(model, path)
+    changed = frozen.check_onnx(path, x)
+    for optimized in (False, True):
+        (fc,) = [layer for layer in changed.of(optimized) if layer.reals]
+        assert fc.unexplained == fc.own == 40 and fc.reals_error < 1e-3
+        assert sum(n for d, n in changed.histograms[optimized].items() if d) < 10
+    assert "the others are not rounding" in str(changed)
+
+    told = str(frozen.check_onnx(frozen.export_onnx(path, integers=True), x))
+    assert (
+        told.count("1 leaves as float32, its codes here are those of its reals: all 200 are the engine's")
+        == 2
+    )
+
+
+def test_reals_judged_by_hand():
+    """y = 3 a - 2 b + 5 of 1/4 each, codes of 1/2: at a half a float that is exact keeps the exact code."""
+    multiplier, shift = quantize_multiplier(0.5)
+    layer = {
+        "op": "qlinear", "x_zero_point": [10], "x_scale": [0.5], "weight": np.array([[3, -2]], np.int8),
+        "weight_scale": np.array([0.5], np.float32), "weight_zero_point": np.zeros(1, np.int32),
+        "bias": np.array([5], np.int32), "multiplier": np.array([multiplier], np.int32),
+        "shift": np.array([shift], np.int32), "zero_point": 100, "lo": 0, "hi": 255, "shape": [1],
+    }  # fmt: skip
+    xs = [np.array([[12, 7]] * 5, np.uint8)]  # acc = 6 + 6 + 5 = 17, the real 4.25, v = 8.5: the code 109
+    near, far = np.nextafter(np.float32(4.25), np.float32(0)), np.float32(4.2)
+    found = judged(layer, xs, np.array([[4.25], [near], [far], [np.nan], [-np.inf]], np.float32))
+    assert found.codes[:3].tolist() == [[109], [108], [108]] and found.codes.dtype == np.uint8
+    assert found.beyond.tolist() == [[False], [False], [True], [True], [True]]
+    assert found.error == float(np.float32(4.25) - near) * 2
 
 
 def test_float_sums_near_a_half_are_told_from_ties():

@@ -1,5 +1,7 @@
 """How each operator makes its acc, or moves codes: the sentences that travel with the integers."""
 
+from typing import Any
+
 FORMULAS: dict[str, list[str]] = {
     "qconv2d": [
         "acc[c] = bias[c] + sum over taps of (x - x_zero_point) * (weight[c] - weight_zero_point[c])",
@@ -44,3 +46,12 @@ FORMULAS: dict[str, list[str]] = {
         "w1 = 2048 * fraction rounded to nearest, ties to even; w0 = 2048 - w1; y = sum x wy wx + 2^21 >> 22",
     ],
 }  # fmt: skip
+
+
+def in_words(function: dict[str, Any]) -> str:
+    """What ends an output.
+
+    >>> in_words({"function": "argmax", "axis": 0, "keepdim": False})
+    'argmax over axis 0'
+    """
+    return function["function"] + (f" over axis {function['axis']}" if "axis" in function else "")

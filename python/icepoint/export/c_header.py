@@ -1,4 +1,4 @@
-"""The integers as a C header: constant arrays, shapes and arithmetic in comments, one function for codes."""
+"""The integers as a C header: constant arrays, shapes and arithmetic in comments, functions of a sum."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ..atomic_file import atomic_file
 from ..progress import progress_bar
-from .arithmetic import FORMULAS
+from .arithmetic import FORMULAS, in_words
 from .array_text import decimals
 from .c_names import Identifiers, identifier, in_comment
 from .document import Document
@@ -41,6 +41,13 @@ static inline uint8_t {prefix}_code(int64_t acc, int64_t multiplier, int shift, 
 }}
 """
 
+_REAL = """
+/* Of a sum of an output's last layer, no code between them: an argmax compares these, the first of equals. */
+static inline float {prefix}_real(int32_t acc, float x_scale, float weight_scale) {{
+  return (float)(acc * ((double)x_scale * weight_scale));
+}}
+"""
+
 
 def save_c_header(document: Document, path: str | os.PathLike[str], prefix: str | None = None) -> Path:
     """Writes the header for C99 and C++; every name begins with `prefix`, by default the file's own name."""
@@ -56,16 +63,31 @@ def write_c_header(document: Document, file: BinaryIO, prefix: str) -> None:
     guard = f"ICEPOINT_{prefix.upper()}_H"
     top = _TOP.format(name=prefix, digest=about["digest"], prefix=prefix, guard=guard)
     file.write(top.encode())
+    if any("accumulators" in output for output in about["outputs"]):
+        file.write(_REAL.format(prefix=prefix).encode())
+    stems = []
     for number, q in enumerate(about["inputs"]):
-        _write(file, names, q, {}, f"value {number}: input {in_comment(q['name'])} {_shape(q['shape'])}")
+        told = f"value {number}: input {in_comment(q['name'])} {_shape(q['shape'])}"
+        stems.append(_write(file, names, q, {}, told))
     with progress_bar("writing C", len(layers)) as advance:
         for number, (plain, arrays) in enumerate(layers, len(about["inputs"])):
-            _write(file, names, plain, arrays, _told(number, plain, arrays))
+            stems.append(_write(file, names, plain, arrays, _told(number, plain, arrays)))
             advance(1, plain["name"])
     for output in about["outputs"]:
-        then = f", then {in_comment(output['function'])} of reals" if "function" in output else ""
-        file.write(f"\n/* output: value {output['value']}, {in_comment(output['name'])}{then} */\n".encode())
+        k = output["value"]
+        told = _output_told(output, prefix, stems[k], layers[k - len(about["inputs"])][1])
+        file.write(f"\n/* {told} */\n".encode())
     file.write(f"\n#endif /* {guard} */\n".encode())
+
+
+def _output_told(output: dict[str, Any], prefix: str, stem: str, arrays: dict[str, np.ndarray]) -> str:
+    """The comment of an output, `stem` and `arrays` those of its layer."""
+    told = f"output: value {output['value']}, {in_comment(output['name'])}"
+    if "accumulators" in output:
+        channel = "c" if arrays["weight_scale"].size > 1 else "0"
+        scales = f"{stem}_x_scale[0], {stem}_weight_scale[{channel}]"
+        told += f", whose reals are\n   {prefix}_real(acc[c], {scales})"
+    return told + (f", then {in_words(output['function'])} of reals" if "function" in output else "")
 
 
 def _told(number: int, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> str:
@@ -84,8 +106,8 @@ def _told(number: int, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> 
 
 def _write(
     file: BinaryIO, names: Identifiers, plain: dict[str, Any], arrays: dict[str, Any], told: str
-) -> None:
-    """One value: its comment, its whole numbers as an enum, reals, lists and arrays as constants."""
+) -> str:
+    """One value: its comment, whole numbers as an enum, reals, lists, arrays as constants; the stem."""
     fields = {key: value for key, value in plain.items() if key not in _LEFT_OUT}
     stem = names.stem(plain["name"], [*fields, *arrays])
     whole = [f"{stem}_{key} = {int(value)}" for key, value in fields.items() if isinstance(value, int)]
@@ -97,6 +119,7 @@ def _write(
             _array(file, f"{stem}_{key}", np.atleast_1d(np.asarray(value, kind)), scalar)
     for key, array in arrays.items():
         _array(file, f"{stem}_{key}", array)
+    return stem
 
 
 def _array(file: BinaryIO, name: str, array: np.ndarray, scalar: bool = False) -> None:

@@ -42,9 +42,11 @@ def save_folder(frozen: FrozenModel, path: str | os.PathLike[str]) -> Path:
 
 
 def _vectors(frozen: FrozenModel, integers: Integers, inputs: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """The engine's codes of value k as "k"; where it computes, the interpreter's exact sums as "acc.k"."""
+    """The engine's codes of value k as "k", its reals of output i before any function as "output.i"; where a
+    layer computes, the interpreter's exact sums as "acc.k"."""
     values = list(frozen._native().trace(list(inputs)))
     found = {str(k): codes for k, (_, codes) in enumerate(values)}
+    found |= {f"output.{i}": reals for i, reals in enumerate(frozen._native().reals(list(inputs)))}
     with progress_bar("computing vectors", len(integers)) as advance:
         for k, layer in enumerate(integers.values(), len(inputs)):
             if layer["op"] in SUMS:

@@ -41,6 +41,7 @@ class Exports:
     def export_c_header(self, path: PathLike, prefix: str | None = None) -> Path:
         """integers() as constant arrays for C99 and C++, with shapes and arithmetic in comments.
 
+        Of an output whose reals are those of accumulators a comment says what they are, for an argmax.
         Every name begins with `prefix`, by default the file's own: net.h has net_conv1_weight[360]. Names
         that C would not tell apart get a number. A weight takes five bytes. OSError.
         """
@@ -50,8 +51,8 @@ class Exports:
         """A folder for those who build hardware: integers.npz, .h, vectors.npz, interpreter/, README.md.
 
         README.md holds the arithmetic, the layers with accumulator ranges and MACs, and how to check; the
-        vectors are the inputs of the file's self-check with every layer's codes and sums. A folder that holds
-        anything but an earlier export is refused with OSError.
+        vectors are the inputs of the file's self-check with every layer's codes and sums and the reals of the
+        outputs. A folder that holds anything but an earlier export is refused with OSError.
         """
         return save_folder(self, path)
 
@@ -60,7 +61,8 @@ class Exports:
 
         By default QDQ, as runtimes for quantized ONNX expect it: they compute the factor of a layer in
         float, and some codes differ by one (check_onnx counts them). `integers=True` writes the same
-        arithmetic as here, in ConvInteger, MatMulInteger and int64: equal codes, and slower.
+        arithmetic as here, in ConvInteger, MatMulInteger and int64: equal codes, and slower. An output whose
+        reals are those of accumulators leaves the last convolution or product as it is, rounded to no code.
         ValueError without the onnx package, or for a model beyond the 2 GiB of an ONNX file; OSError.
 
         >>> from icepoint import load
@@ -76,8 +78,9 @@ class Exports:
 
         inputs: float32 tensors (n, ...). The result counts the codes that differ and by how much, with the
         runtime's graph optimizations and without, and how many of those are ties of float requantization,
-        from the exact accumulators. It prints as a table, has to_dict() for JSON, and goes into the page of a
-        report: report.onnx = check.
+        from the exact accumulators. Outputs that leave as the reals of accumulators are compared as such, and
+        by the codes that they round to. It prints as a table, has to_dict() for JSON, and goes into the page
+        of a report: report.onnx = check.
         ValueError without onnxruntime and for a file that is not of this model.
 
         >>> import torch

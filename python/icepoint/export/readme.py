@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from . import interpreter
-from .arithmetic import FORMULAS
+from .arithmetic import FORMULAS, in_words
 from .c_names import in_comment
 from .document import Document
 
@@ -35,7 +35,7 @@ lies in 0..2^b - 1. The model's input is quantized once, in float32:
 
 by a division; rne is to nearest, ties to even; NaN becomes zero_point. Weights are signed
 (`weight_zero_point` 0) or unsigned with a zero point; the bias is int32, its scale that of x times that of
-the weights. Nothing but the first quantization and the last dequantization reads a scale.
+the weights. Nothing but the first quantization and the reals of the outputs reads a scale.
 
 ## From a sum to a code
 
@@ -68,16 +68,30 @@ In all {macs} multiply-accumulates and {params} parameters for one input.
 
 ## Inputs and outputs
 
-{ends}
+{ends}{accumulators}
 
 ## Vectors
 
 `vectors.npz` holds for value k the array `k`, uint8 codes ({images}, ...), and `acc.k` with the exact sums
-of layers that compute. The inputs are those of the model's own self-check.
+of layers that compute; `output.i` has the float32 reals of output i, before any function. The inputs are
+those of the model's own self-check.
+"""
+
+_ACCUMULATORS = """
+
+Reals "of acc" are those of the layer's sums, c the channel:
+
+    real = float32(acc * (x_scale * weight_scale[c]))
+
+Both products are in double, where the inner one is exact: float32 times float32 has 48 bits. The largest
+real is the answer, the first of equals; where all channels share one scale, it is that of the largest acc.
+The output's codes are made of the same acc, by the formula above: they are up to half a step of `scale` away
+from these reals, and they end at 0 and 2^b - 1, where these reals go on.
 """
 
 
 _TITLES = ("value", "layer", "operator", "reads", "output", "bits", "weights", "acc", "acc bits", "MACs")
+_END_TITLES = ("", "value", "name", "shape", "scale", "zero point", "bits", "reals", "then")
 
 
 def readme(document: Document, images: int) -> str:
@@ -95,7 +109,8 @@ def readme(document: Document, images: int) -> str:
                       [_row(k, layer) for k, layer in enumerate(layers.values(), len(about["inputs"]))]),
         macs=f"{document.totals['macs']:,}",
         params=f"{document.totals['params']:,}",
-        ends=_table(("", "value", "name", "shape", "scale", "zero point", "bits", "then"), _ends(about)),
+        ends=_table(_END_TITLES, _ends(about)),
+        accumulators=_ACCUMULATORS.rstrip() if any("accumulators" in q for q in about["outputs"]) else "",
     )  # fmt: skip
 
 
@@ -123,15 +138,10 @@ def _ends(about: dict[str, Any]) -> list[list[str]]:
     sides += [("output", q["value"], q) for q in about["outputs"]]
     return [
         [side, str(k), _name(q["name"]), _shape(q["shape"]), repr(q["scale"]), str(q["zero_point"]),
-         str(q["bits"]), _then(q.get("function"))]
+         str(q["bits"]), "of acc" if "accumulators" in q else "of codes",
+         in_words(q["function"]) if "function" in q else ""]
         for side, k, q in sides
     ]  # fmt: skip
-
-
-def _then(function: dict[str, Any] | None) -> str:
-    if function is None:
-        return ""
-    return function["function"] + (f" over axis {function['axis']}" if "axis" in function else "")
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""`python -m interpreter integers.npz vectors.npz`: computes every layer's codes again and compares them."""
+"""`python -m interpreter integers.npz vectors.npz`: computes all codes and reals again and compares."""
 
 import sys
 
@@ -11,11 +11,21 @@ def main(integers, vectors):
     model = load(integers)
     with np.load(vectors, allow_pickle=False) as arrays:
         wanted = [arrays[str(k)] for k in range(len(model.inputs) + len(model))]
-    found = model.trace(*wanted[: len(model.inputs)])
-    for (name, codes), want in zip(found.items(), wanted, strict=True):
-        if not np.array_equal(codes, want):
-            sys.exit(f"{name}: {np.count_nonzero(codes != want)} of {want.size} codes differ")
-    print(f"{len(wanted[0])} inputs, {len(wanted)} values: every code is equal")
+        reals = [arrays[f"output.{i}"] for i in range(len(model.outputs))]
+    inputs = wanted[: len(model.inputs)]
+    for (name, codes), want in zip(model.trace(*inputs).items(), wanted, strict=True):
+        _compare(name, codes, want, "codes")
+    found = model.reals(*inputs)
+    for output, r, want in zip(model.outputs, found if len(reals) > 1 else [found], reals, strict=True):
+        _compare(output["name"], r, want, "reals")
+    print(
+        f"{len(wanted[0])} inputs, {len(wanted)} values: every code is equal, and every real of the outputs"
+    )
+
+
+def _compare(name, found, want, what):
+    if not np.array_equal(found, want):
+        sys.exit(f"{name}: {np.count_nonzero(found != want)} of {want.size} {what} differ")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,6 @@ def channel_axis(x):
     return 2 if x.ndim == 3 else 1
 
 
-def along(values, ndim, axis):
+def along(values, ndim, axis, dtype=np.int64):
     """(1) or (c) values so that they broadcast along `axis` of `ndim`."""
-    return np.asarray(values, np.int64).reshape([-1 if d == axis else 1 for d in range(ndim)])
+    return np.asarray(values, dtype).reshape([-1 if d == axis else 1 for d in range(ndim)])

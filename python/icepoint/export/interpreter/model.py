@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from .moves import MOVES
-from .reals import quantize, reals
+from .reals import dequantize, ended, of_sums, quantize
 from .sums import SUMS
 
 
@@ -29,7 +29,7 @@ class Integers(dict):
     A layer has its fields and arrays, `op`, `inputs` (numbers of values: the model's inputs, then the
     layers), `shape`, `scale`, `zero_point`, `bits` of its output, and `x_shape`, ... one an input. `inputs`
     and `outputs` of the model are dicts with name, shape, scale, zero_point, bits; an output has `value`,
-    too, and perhaps `function`.
+    too, perhaps `function`, and perhaps `accumulators`: its reals are those of its layer's sums.
     """
 
     def __init__(self, layers, inputs, outputs):
@@ -53,14 +53,31 @@ class Integers(dict):
     def codes(self, *inputs):
         """uint8 codes of the outputs, before their functions; one array, or a tuple of several."""
         values = list(self.trace(*inputs).values())
-        found = tuple(values[output["value"]] for output in self.outputs)
-        return found[0] if len(found) == 1 else found
+        return _single(values[output["value"]] for output in self.outputs)
+
+    def reals(self, *inputs):
+        """float32 (n, ...) of the outputs before their functions; one array, or a tuple of several."""
+        return _single(self._reals(inputs))
 
     def __call__(self, *inputs):
         """float32 (n, ...) outputs, int64 where argmax ends one; one array, or a tuple of several."""
-        values = list(self.trace(*inputs).values())
-        found = tuple(reals(values[output["value"]], output) for output in self.outputs)
-        return found[0] if len(found) == 1 else found
+        return _single(map(ended, self._reals(inputs), self.outputs))
+
+    def _reals(self, inputs):
+        values, layers = list(self.trace(*inputs).values()), list(self.values())
+        for output in self.outputs:
+            k = output["value"]
+            if output.get("accumulators"):
+                layer = layers[k - len(self.inputs)]
+                acc, _, _ = SUMS[layer["op"]](layer, *(values[i] for i in layer["inputs"]))
+                yield of_sums(layer, acc)
+            else:
+                yield dequantize(values[k], output)
+
+
+def _single(found):
+    found = tuple(found)
+    return found[0] if len(found) == 1 else found
 
 
 def load(path):

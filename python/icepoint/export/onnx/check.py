@@ -15,11 +15,13 @@ from ...progress import progress_bar
 from ..interpreter import Integers, run_layer
 from .file import DIGEST, VALUES
 from .graph import import_package
+from .reals import judged
 from .result import LayerCheck, OnnxCheck, mode
 from .ties import Causes, causes
 
 if TYPE_CHECKING:
     from ...frozen import FrozenModel
+
 
 Pair = tuple[np.ndarray, np.ndarray]  # an input's codes, and what the runtime gets
 
@@ -42,12 +44,13 @@ def check_onnx(frozen: FrozenModel, path: str | os.PathLike[str], inputs: Sequen
             raise ValueError(f"check_onnx: expected float32 inputs, found {x.dtype}")
     codes = [x.contiguous().numpy() for x in frozen._input_codes(tensors)]
     reals = [x.contiguous().numpy() for x in tensors]
-    names = json.loads(told[VALUES])
-    known = {output.name for output in model.graph.output}
-    for name in dict.fromkeys(names):
+    names, integers = json.loads(told[VALUES]), frozen.integers()
+    known, sums = {output.name for output in model.graph.output}, _of_sums(integers)
+    for name, k in {name: k for k, name in enumerate(names)}.items():
+        dtype = onnx.TensorProto.FLOAT if k in sums else onnx.TensorProto.UINT8
         if name not in known:
-            model.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, None))
-    integers, data = frozen.integers(), model.SerializeToString()
+            model.graph.output.append(onnx.helper.make_tensor_value_info(name, dtype, None))
+    data = model.SerializeToString()
     layers, histograms = [], {}
     for optimized in (False, True):
         session = _session(runtime, data, optimized)
@@ -79,6 +82,11 @@ def _session(runtime: Any, data: bytes, optimized: bool) -> Any:
     return runtime.InferenceSession(data, options, ["CPUExecutionProvider"])
 
 
+def _of_sums(integers: Integers) -> dict[int, int]:
+    """By value, which output leaves as the reals of its layer's sums."""
+    return {q["value"]: i for i, q in enumerate(integers.outputs) if "accumulators" in q}
+
+
 def _compare(
     frozen: FrozenModel,
     integers: Integers,
@@ -90,14 +98,15 @@ def _compare(
     ops = [("input", q["name"]) for q in integers.inputs] + [(x["op"], name) for name, x in integers.items()]
     checks = [LayerCheck(name, op, optimized) for op, name in ops]
     histogram: Counter[int] = Counter()
-    images = len(inputs[0][0])
+    images, sums = len(inputs[0][0]), _of_sums(integers)
     with progress_bar(f"ONNX Runtime, optimizations {mode(optimized)}", images) as advance:
         for part in _parts(integers, images):
             codes, reals = ([pair[side][part] for pair in inputs] for side in (0, 1))
             given = {q["name"]: x for q, x in zip(integers.inputs, reals, strict=True)}
             engine = [value for _, value in frozen._native().trace(codes)]  # first: it refuses in words
             found = session.run(names, given)
-            _compare_values(checks, integers, found, engine)
+            exact = frozen._native().reals(codes) if sums else []
+            _compare_values(checks, integers, found, engine, {k: exact[i] for k, i in sums.items()})
             for output in integers.outputs:
                 k = output["value"]
                 histogram.update((found[k].astype(np.int64) - engine[k]).reshape(-1).tolist())
@@ -106,11 +115,17 @@ def _compare(
 
 
 def _compare_values(
-    checks: list[LayerCheck], integers: Integers, found: list[np.ndarray], engine: list[np.ndarray]
+    checks: list[LayerCheck],
+    integers: Integers,
+    found: list[np.ndarray],
+    engine: list[np.ndarray],
+    reals: dict[int, np.ndarray],
 ) -> None:
-    """Every value of some images: what the runtime found beside the engine, and beside its own inputs."""
-    first = len(integers.inputs)
-    same = [np.array_equal(a, b) for a, b in zip(found, engine, strict=True)]
+    """Every value of some images: what the runtime found beside the engine, and beside its own inputs.
+
+    `reals`: the engine's of values that leave the runtime as such; in `found` their codes take their place.
+    """
+    first, same = len(integers.inputs), []
     for k, check in enumerate(checks):
         layer, exact, cause = None, engine[k], None
         if k >= first:
@@ -118,10 +133,15 @@ def _compare_values(
             xs = [found[i] for i in layer["inputs"]]
             if not all(same[i] for i in layer["inputs"]):
                 exact = run_layer(layer, *xs)
+        if k in reals:
+            differ, told = found[k] != reals[k], judged(layer, xs, found[k])
+            found[k] = told.codes
+            check.add_reals(differ, told, told.codes != exact)
         own = found[k].astype(np.int64) - exact
         if own.any():
             cause = causes(layer, xs, own) if layer else Causes(0, 0, int(np.count_nonzero(own)), 0.0)
         check.add(found[k].astype(np.int64) - engine[k], own, cause)
+        same.append(np.array_equal(found[k], engine[k]))
 
 
 def _parts(integers: Integers, images: int) -> Iterator[slice]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..interpreter import requantize
+from ..interpreter import requantize, units
 from ..interpreter.windows import average_windows
 from .graph import OnnxGraph
 from .moves import padded, reshaped, separable, table
@@ -36,16 +36,21 @@ def finished(g: OnnxGraph, acc: str, layer: Layer, multiplier: Any, shift: Any) 
     return g.cast(y, np.uint8)
 
 
-def _channels(g: OnnxGraph, acc: str, layer: Layer, behind: int) -> str:
-    """int32 sums with the bias, then codes; `behind` axes lie behind the channels."""
-
-    def shaped(values: np.ndarray) -> np.ndarray:
-        return np.asarray(values).reshape(-1, *[1] * behind)
-
-    if "bias" in layer:
-        acc = g.node("Add", [acc, g.constant(shaped(layer["bias"]), "bias")])
+def _channels(g: OnnxGraph, acc: str, layer: Layer) -> str:
+    """Codes of int32 sums with the bias."""
     acc = g.cast(acc, np.int64)
-    return finished(g, acc, layer, shaped(layer["multiplier"]), shaped(layer["shift"]))
+    return finished(g, acc, layer, *(_shaped(layer, layer[key]) for key in ("multiplier", "shift")))
+
+
+def _with_bias(g: OnnxGraph, acc: str, layer: Layer) -> str:
+    if "bias" not in layer:
+        return acc
+    return g.node("Add", [acc, g.constant(_shaped(layer, layer["bias"]), "bias")])
+
+
+def _shaped(layer: Layer, values: Any) -> np.ndarray:
+    """(1) or (c) values so that they broadcast over the layer's sums."""
+    return np.asarray(values).reshape(-1, *[1] * (2 if len(layer["shape"]) == 3 else 0))
 
 
 def _convolved(
@@ -66,9 +71,13 @@ def _convolved(
 
 
 def qconv2d(g: OnnxGraph, layer: Layer, x: str) -> str:
+    return _channels(g, _conv(g, layer, x), layer)
+
+
+def _conv(g: OnnxGraph, layer: Layer, x: str) -> str:
     window = {"kernel_shape": layer["kernel_size"], "strides": layer["stride"], "pads": layer["padding"],
               "dilations": layer["dilation"], "group": layer["groups"]}  # fmt: skip
-    return _channels(g, _convolved(g, x, layer, *unsigned(layer), **window), layer, 2)
+    return _with_bias(g, _convolved(g, x, layer, *unsigned(layer), **window), layer)
 
 
 def qconv_transpose2d(g: OnnxGraph, layer: Layer, x: str) -> str:
@@ -93,15 +102,28 @@ def qconv_transpose2d(g: OnnxGraph, layer: Layer, x: str) -> str:
     if any(edges):
         x = padded(g, x, edges, zx)
     window = {"kernel_shape": layer["kernel_size"], "dilations": layer["dilation"], "group": layer["groups"]}
-    return _channels(g, _convolved(g, x, layer, codes, zero_point, **window), layer, 2)
+    acc = _with_bias(g, _convolved(g, x, layer, codes, zero_point, **window), layer)
+    return _channels(g, acc, layer)
 
 
 def qlinear(g: OnnxGraph, layer: Layer, x: str) -> str:
+    return _channels(g, _linear(g, layer, x), layer)
+
+
+def _linear(g: OnnxGraph, layer: Layer, x: str) -> str:
     codes, zero_point = unsigned(layer)
     zx = g.constant(layer["x_zero_point"][0], "x_zero_point", np.uint8)
     zw = g.constant(zero_point if len(zero_point) > 1 else zero_point[0], "weight_zero_point")
     weight = g.constant(np.ascontiguousarray(codes.T), "weight")
-    return _channels(g, g.node("MatMulInteger", [x, weight, zx, zw]), layer, 0)
+    return _with_bias(g, g.node("MatMulInteger", [x, weight, zx, zw]), layer)
+
+
+def of_sums(g: OnnxGraph, layer: Layer, x: str) -> str:
+    """float32(acc (s_x s_w[c])) of an output that is not rounded to codes: two products in double."""
+    acc = {"qconv2d": _conv, "qlinear": _linear}[layer["op"]](g, layer, x)
+    unit = g.constant(_shaped(layer, units(layer)), "unit")
+    real = g.node("Mul", [g.cast(acc, np.float64), unit])
+    return g.cast(real, np.float32)
 
 
 def average(g: OnnxGraph, layer: Layer, x: str) -> str:

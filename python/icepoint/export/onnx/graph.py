@@ -60,6 +60,11 @@ class OnnxGraph:
         self.nodes.append(self.onnx.helper.make_node(op, list(inputs), [made], **attributes))
         return made
 
+    def name_last(self, name: str) -> str:
+        """Gives the output of the node made last, which nothing reads yet, a whole name, taken already."""
+        self.nodes[-1].output[0] = name
+        return name
+
     def cast(self, x: str, dtype: Any) -> str:
         return self.node("Cast", [x], to=self.type_of(dtype))
 

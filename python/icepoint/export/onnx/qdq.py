@@ -40,9 +40,8 @@ def _input(g: OnnxGraph, layer: Layer, x: str) -> str:
     return dequantized(g, x, layer["x_scale"][0], layer["x_zero_point"][0])
 
 
-def _weight(g: OnnxGraph, layer: Layer, codes: np.ndarray, zero_point: np.ndarray, axis: int) -> str:
+def _weight(g: OnnxGraph, scale: np.ndarray, codes: np.ndarray, zero_point: np.ndarray, axis: int = 0) -> str:
     """Dequantized along `axis`, or as a whole where scale and zero point are one number."""
-    scale = weight_scale(layer)
     if scale.size == zero_point.size == 1:
         scale, zero_point = scale.reshape(()), zero_point.reshape(())
     else:
@@ -52,11 +51,11 @@ def _weight(g: OnnxGraph, layer: Layer, codes: np.ndarray, zero_point: np.ndarra
     return g.node("DequantizeLinear", names, **({"axis": axis} if scale.ndim else {}))
 
 
-def _bias(g: OnnxGraph, layer: Layer) -> list[str]:
+def _bias(g: OnnxGraph, layer: Layer, scale: np.ndarray) -> list[str]:
     """int32 by s_x s_w; none where the layer has none."""
     if "bias" not in layer:
         return []
-    scale = bias_scale(layer, weight_scale(layer))
+    scale = bias_scale(layer, scale)
     axis = {"axis": 0} if scale.size > 1 else {}
     names = [
         g.constant(layer["bias"], "bias"),
@@ -71,17 +70,20 @@ def _window(layer: Layer) -> dict[str, Any]:
 
 
 def qconv2d(g: OnnxGraph, layer: Layer, x: str) -> str:
-    weight = _weight(g, layer, *signed_or_unsigned(layer, 0), 0)
-    return finished(
-        g, g.node("Conv", [_input(g, layer, x), weight, *_bias(g, layer)], **_window(layer)), layer
-    )
+    return finished(g, _conv(g, layer, x, weight_scale(layer)), layer)
+
+
+def _conv(g: OnnxGraph, layer: Layer, x: str, scale: np.ndarray) -> str:
+    weight = _weight(g, scale, *signed_or_unsigned(layer, 0))
+    return g.node("Conv", [_input(g, layer, x), weight, *_bias(g, layer, scale)], **_window(layer))
 
 
 def qconv_transpose2d(g: OnnxGraph, layer: Layer, x: str) -> str:
     """Weights have their output channels in front where groups forbid an axis of them in ONNX's layout."""
     moved = {**layer, "weight": channels_first(layer, layer["weight"])}
     codes, zero_point = signed_or_unsigned(moved, 0)
-    weight, groups = _weight(g, moved, codes, zero_point, 0), layer["groups"]
+    scale, groups = weight_scale(layer), layer["groups"]
+    weight = _weight(g, scale, codes, zero_point)
     oc, icg, *kernel = codes.shape
     for op, value in (("Reshape", [groups, oc // groups, icg, *kernel]), ("Transpose", [0, 2, 1, 3, 4]),
                       ("Reshape", [groups * icg, oc // groups, *kernel])):  # fmt: skip
@@ -99,22 +101,31 @@ def qconv_transpose2d(g: OnnxGraph, layer: Layer, x: str) -> str:
             window["pads"][2 + axis], extra[axis] = rows[axis] * stride - net, 0
     if any(rows):
         x = padded(g, x, [0, 0, *rows], layer["x_zero_point"][0])
-    inputs = [_input(g, layer, x), weight, *_bias(g, layer)]
+    inputs = [_input(g, layer, x), weight, *_bias(g, layer, scale)]
     return finished(g, g.node("ConvTranspose", inputs, output_padding=extra, **window), layer)
 
 
 def qlinear(g: OnnxGraph, layer: Layer, x: str) -> str:
+    return finished(g, _linear(g, layer, x, weight_scale(layer)), layer)
+
+
+def _linear(g: OnnxGraph, layer: Layer, x: str, scale: np.ndarray) -> str:
     """Gemm of (n, f), as runtimes fuse it; MatMul and Add of (n, t, f)."""
     codes, zero_point = signed_or_unsigned(layer, 0)
     if len(layer["shape"]) == 1:
-        weight = _weight(g, layer, codes, zero_point, 0)
-        real = g.node("Gemm", [_input(g, layer, x), weight, *_bias(g, layer)], transB=1)
-        return finished(g, real, layer)
-    weight = _weight(g, layer, np.ascontiguousarray(codes.T), zero_point, 1)
+        weight = _weight(g, scale, codes, zero_point)
+        return g.node("Gemm", [_input(g, layer, x), weight, *_bias(g, layer, scale)], transB=1)
+    weight = _weight(g, scale, np.ascontiguousarray(codes.T), zero_point, 1)
     real = g.node("MatMul", [_input(g, layer, x), weight])
-    for bias in _bias(g, layer):
+    for bias in _bias(g, layer, scale):
         real = g.node("Add", [real, bias])
-    return finished(g, real, layer)
+    return real
+
+
+def of_sums(g: OnnxGraph, layer: Layer, x: str) -> str:
+    """The reals of an output that is not rounded to codes, by the file's own weight_scale."""
+    real = {"qconv2d": _conv, "qlinear": _linear}[layer["op"]]
+    return real(g, layer, x, float_scale(layer["weight_scale"]))
 
 
 def average(g: OnnxGraph, layer: Layer, x: str) -> str:

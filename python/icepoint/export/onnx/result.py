@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .page import onnx_section
+from .reals import JudgedReals
 from .ties import Causes
 
 
@@ -22,6 +23,11 @@ class LayerCheck:
     `differ`: codes that are not the engine's. `own`: codes that are not what the exact arithmetic makes of
     the very codes that the runtime gave this layer; what else differs is inherited. `ties`, `sums` and
     `unexplained` split `own` by cause (ties.py); `farthest` is the greatest distance from a half among them.
+
+    An output that leaves as the float32 reals of its sums has these codes: those that its reals round to by
+    the layer's factor. `reals` of them were compared, `reals_differ` are not the engine's to the bit, and
+    `reals_error`, in codes, is how far those that float32 sums explain lie from what exact sums of the
+    runtime's own codes give; reals farther off are unexplained, whatever they round to.
     """
 
     layer: str
@@ -34,6 +40,9 @@ class LayerCheck:
     sums: int = 0
     unexplained: int = 0
     farthest: float = 0.0
+    reals: int = 0
+    reals_differ: int = 0
+    reals_error: float = 0.0
 
     def add(self, difference: np.ndarray, own: np.ndarray, cause: Causes | None) -> None:
         self.codes += difference.size
@@ -43,6 +52,14 @@ class LayerCheck:
             self.ties, self.sums = self.ties + cause.ties, self.sums + cause.sums
             self.unexplained += cause.unexplained
             self.farthest = max(self.farthest, cause.farthest)
+
+    def add_reals(self, differ: np.ndarray, found: JudgedReals, wrong_code: np.ndarray) -> None:
+        """differ: reals that are not the engine's; wrong_code: where add() counts a code already."""
+        self.reals += differ.size
+        self.reals_differ += int(np.count_nonzero(differ))
+        self.reals_error = max(self.reals_error, found.error)
+        hidden = int(np.count_nonzero(found.beyond & ~wrong_code))
+        self.own, self.unexplained = self.own + hidden, self.unexplained + hidden
 
 
 class OnnxCheck:
@@ -59,7 +76,7 @@ class OnnxCheck:
 
     @property
     def unexplained(self) -> int:
-        """Codes whose difference float32 rounding cannot be the cause of, in any layer and mode."""
+        """Codes and reals whose difference float32 rounding cannot be the cause of, in any layer and mode."""
         return sum(layer.unexplained for layer in self.layers)
 
     def of(self, optimized: bool) -> list[LayerCheck]:
@@ -119,6 +136,7 @@ class OnnxCheck:
             by = ", ".join(f"{n:,} by {d:+d}" for d, n in sorted(histogram.items()) if d)
             told = f"{total - same:,} of {total:,} output codes differ" + (f": {by}" if by else "")
             lines.append(f"optimizations {mode(optimized)}: {told}")
+            lines += [_reals_in_words(layer) for layer in self.of(optimized) if layer.reals]
         own = sum(layer.own for layer in self.layers)
         if not own:
             return "\n".join([*lines, "no layer gives another code than the exact arithmetic does"])
@@ -141,3 +159,11 @@ class OnnxCheck:
 
 def mode(optimized: bool) -> str:
     return "on" if optimized else "off"
+
+
+def _reals_in_words(layer: LayerCheck) -> str:
+    lead = f"{layer.layer} leaves as float32, its codes here are those of its reals"
+    if not layer.reals_differ:
+        return f"{lead}: all {layer.reals:,} are the engine's to the bit"
+    told = f"{layer.reals_differ:,} of {layer.reals:,} are not the engine's to the bit"
+    return f"{lead}: {told}; of this layer's own float sums come at most {layer.reals_error:.1e} of a code"

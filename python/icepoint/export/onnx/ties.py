@@ -46,11 +46,15 @@ def causes(layer: Layer, xs: list[np.ndarray], difference: np.ndarray) -> Causes
     rest = (acc * multiplier) & (one - 1)  # v less its floor, times 2^shift
     distance = np.abs(rest - (one >> 1)) / one.astype(np.float64)
     float_error = _STEPS * _UNIT * np.abs(acc * factor)
-    sum_error = (_taps(layer) + _STEPS) * _UNIT * _magnitudes(layer, xs) * factor
     tie = wrong & (np.abs(difference) == 1) & (distance <= float_error)
-    near = wrong & (np.abs(difference) == 1) & (distance <= sum_error) & ~tie
+    near = wrong & (np.abs(difference) == 1) & (distance <= sum_error(layer, xs) * factor) & ~tie
     explained = distance[tie | near]
     return Causes(int(tie.sum()), int(near.sum()), count - explained.size, float(explained.max(initial=0.0)))
+
+
+def sum_error(layer: Layer, xs: list[np.ndarray]) -> np.ndarray:
+    """How far a float32 sum of a layer's products can be from acc, in units of it."""
+    return (_taps(layer) + _STEPS) * _UNIT * _magnitudes(layer, xs)
 
 
 def _taps(layer: Layer) -> int:
