@@ -46,7 +46,7 @@ def _vectors(frozen: FrozenModel, integers: Integers, inputs: Sequence[np.ndarra
     layer computes, the interpreter's exact sums as "acc.k"."""
     values = list(frozen._native().trace(list(inputs)))
     found = {str(k): codes for k, (_, codes) in enumerate(values)}
-    found |= {f"output.{i}": reals for i, reals in enumerate(frozen._native().reals(list(inputs)))}
+    found |= {f"output.{i}": reals for i, reals in enumerate(frozen._native().both(list(inputs))[1])}
     with progress_bar("computing vectors", len(integers)) as advance:
         for k, layer in enumerate(integers.values(), len(inputs)):
             if layer["op"] in SUMS:
