@@ -166,4 +166,4 @@ def _reals_in_words(layer: LayerCheck) -> str:
     if not layer.reals_differ:
         return f"{lead}: all {layer.reals:,} are the engine's to the bit"
     told = f"{layer.reals_differ:,} of {layer.reals:,} are not the engine's to the bit"
-    return f"{lead}: {told}; of this layer's own float sums come at most {layer.reals_error:.1e} of a code"
+    return f"{lead}: {told}; its own float sums move them by at most {layer.reals_error:.1e} of a code"
