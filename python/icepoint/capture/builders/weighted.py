@@ -11,6 +11,22 @@ from ..steps import Unsupported
 from .common import Arguments, Built, Shape, flat, flat_pair, own, pair, shell, view, words, x_of
 
 
+class _Settled(nn.Module):
+    """Stays in eval mode, in which the graph was captured, whatever train() its owner calls: its running
+    statistics are the float model's own tensors, and a forward in train mode would move them."""
+
+    def train(self, _mode: bool = True) -> nn.Module:
+        return super().train(False)
+
+
+class SettledBatchNorm1d(_Settled, nn.BatchNorm1d):
+    """Of (n, c)."""
+
+
+class SettledBatchNorm2d(_Settled, nn.BatchNorm2d):
+    """Of (n, c, h, w)."""
+
+
 def conv2d(a: Arguments, _shape: Shape) -> Built:
     weight, bias, padding = own(a["weight"], "weight"), a["bias"], a["padding"]
     return [shell(
@@ -82,7 +98,7 @@ def batch_norm(a: Arguments, shape: Shape) -> Built:
         raise Unsupported("it normalizes by the batch's own statistics; call eval() on the model first")
     if len(shape) not in (2, 3, 4):
         raise Unsupported(f"it normalizes {words(shape)}; 1 to 3 dimensions behind n are supported")
-    kind = nn.BatchNorm1d if len(shape) == 2 else nn.BatchNorm2d
+    kind = SettledBatchNorm1d if len(shape) == 2 else SettledBatchNorm2d
     norm = shell(
         lambda: kind(shape[1], a["eps"], a["momentum"], affine=a["weight"] is not None),
         weight=a["weight"], bias=a["bias"], running_mean=a["running_mean"], running_var=a["running_var"],
