@@ -122,9 +122,10 @@ class QuantizedModel(nn.Module):
         """Widens the ranges by more data of any form that `quantize` takes, and fixes the integers anew.
 
         The same model as if `quantize` had seen all the data at once, in any order, as long as the images
-        that its recipe corrects on can be held. Returns the number of batches. Where it raises, or is
-        interrupted, the model computes with the ranges of what it has seen by then. Where torch.distributed
-        is initialized all its processes call it, as `quantize`.
+        that its recipe corrects on can be held. Returns the number of batches. Where torch.distributed is
+        initialized all its processes call it, as `quantize`. Where it raises, or on Ctrl-C, the model has the
+        ranges of what went by, of the last batch perhaps in its first layers alone, and the corrections of
+        before. The next call counts those batches too, or, with a recipe that corrects, leaves them out.
 
         >>> from icepoint import quantize
         >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval()

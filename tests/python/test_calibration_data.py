@@ -1,11 +1,7 @@
-"""Calibration data of every form: the same ranges, one pass, constant memory, and Ctrl-C."""
+"""Calibration data of every form: the same ranges, one pass, constant memory."""
 
-import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import OrderedDict
 
 import numpy as np
@@ -188,22 +184,6 @@ def test_memory_does_not_grow_with_the_number_of_images():
     assert kept - few > 48  # 96 MiB, less what import and capture took and gave back
 
 
-def test_an_interrupt_leaves_the_float_model_as_it_was(x):
-    model = network()
-    before = {name: t.clone() for name, t in model.state_dict().items()}
-    modules = list(model.modules())
-
-    def interrupted():
-        yield x[:16]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        icepoint.quantize(model, x[:1], interrupted())
-    assert list(model.modules()) == modules and not model.training
-    assert all(torch.equal(t, before[name]) for name, t in model.state_dict().items())
-    assert all(p.requires_grad and p.grad is None for p in model.parameters())
-
-
 class Once:
     """Batches that come once, of an object that is no iterator itself."""
 
@@ -225,47 +205,3 @@ def test_more_images_than_are_held_may_come_once(x, form):
         data.clear()
     assert torch.equal(q.again()(x), q.again()(x))
     assert q.calibrate(form(many)) == 7
-
-
-@pytest.mark.parametrize("recipe", ["fast", "accurate"])
-def test_an_interrupted_calibration_goes_on(x, recipe):
-    def quantized(data):
-        return icepoint.quantize(network(), x[:1], data, recipe=recipe, input_recipe=RECIPE)
-
-    q = quantized(x[:8])
-
-    def interrupted():
-        yield x[8:16]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        q.calibrate(interrupted())
-    seen = q.freeze().file_bytes  # usable, with what was seen
-    assert recipe != "fast" or seen == quantized(x[:16]).freeze().file_bytes
-    with pytest.raises(ValueError, match="batch 0: expected shape"):
-        q.calibrate([x[:, :2]])
-    assert q.freeze().file_bytes == seen
-    assert q.calibrate(x[8:]) == 1
-    assert q.freeze().file_bytes == quantized(x).freeze().file_bytes
-
-
-def test_ctrl_c_ends_a_long_calibration_at_once(x):
-    """The signal is seen between two layers, which take milliseconds, and not only at the data's end."""
-    # Whoever started the tests in the background may have left SIGINT ignored.
-    old = signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def minutes():
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            yield x
-        raise AssertionError("a minute went by without a look at the signal")
-
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    model = network()
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            icepoint.quantize(model, x[:1], minutes())
-    finally:
-        timer.join()
-        signal.signal(signal.SIGINT, old)
