@@ -95,7 +95,10 @@ def _linear(before: Shape, after: Shape, weight: Any, bias: Any) -> Built:
 
 def batch_norm(a: Arguments, shape: Shape) -> Built:
     if a["training"]:
-        raise Unsupported("it normalizes by the batch's own statistics; call eval() on the model first")
+        raise Unsupported(
+            "it normalizes by the batch's own statistics; keep running ones (track_running_stats=True) "
+            "and call eval() on the model"
+        )
     if len(shape) not in (2, 3, 4):
         raise Unsupported(f"it normalizes {words(shape)}; 1 to 3 dimensions behind n are supported")
     kind = SettledBatchNorm1d if len(shape) == 2 else SettledBatchNorm2d
