@@ -71,8 +71,8 @@ def layer_codes(qat, x):
     run = icepoint.stages.Stage.run
 
     def noted(stage, values):
-        found[stage.name] = run(stage, values)
-        return found[stage.name]
+        found[stage.name] = stage.run_codes(values)  # of the last layer run gives the accumulators' reals
+        return run(stage, values)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(icepoint.stages.Stage, "run", noted)
@@ -85,7 +85,10 @@ def test_every_parameter_gets_a_gradient_and_the_loss_falls(name):
     for forward in training.FORWARDS:
         qat, x = prepared(name, forward=forward)
         losses = trained(qat, x, steps=12)
-        assert all(p.grad is not None for p in qat.parameters())
+        assert all((p.grad is not None) == p.requires_grad for p in qat.parameters())
+        still = [name for name, p in qat.named_parameters() if not p.requires_grad]
+        ends = [s for s in qat.quantized.stages if s.gives_accumulators]
+        assert len(still) == 2 * len(ends), still  # of codes that nothing reads
         assert losses[-1] < losses[0], (forward, losses)
 
 
@@ -102,7 +105,8 @@ def test_the_float_model_stays_as_it_is(name):
         assert torch.equal(tensor, before[key]), key
 
 
-def test_a_training_step_by_the_batchs_statistics():
+@pytest.mark.parametrize("end", ["codes", "accumulators"])
+def test_a_training_step_by_the_batchs_statistics(end):
     """Weight codes are the deployed ones of that moment; multipliers and biases follow the batch."""
     torch.manual_seed(1)
     conv, norm = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)
@@ -112,7 +116,8 @@ def test_a_training_step_by_the_batchs_statistics():
         norm.running_mean.uniform_(-0.3, 0.3)
         norm.running_var.uniform_(0.2, 0.6)
     x = torch.randn(16, 3, 9, 9)
-    qat = training.prepare(nn.Sequential(conv, norm), x[:1], [x], num_bits=6)
+    moves = [nn.MaxPool2d(1)] if end == "codes" else []  # a pool of one value gives the codes before it
+    qat = training.prepare(nn.Sequential(conv, norm, *moves), x[:1], [x], num_bits=6)
     layer = qat.quantized.stages[1].layer
     deployed = layer.integers["codes"].clone()
     y = qat(x)
@@ -127,9 +132,14 @@ def test_a_training_step_by_the_batchs_statistics():
     u = F.conv2d(fake_x, fake_w / slope.view(-1, 1, 1, 1), conv.bias.double())
     mean, variance = u.mean((0, 2, 3)), u.var((0, 2, 3), unbiased=False)
     want = F.batch_norm(u, mean, variance, norm.weight.double(), norm.bias.double(), False, 0.0, norm.eps)
-    codes = torch.round(want / q_out.scale) + q_out.zero_point
-    off = (codes.clamp(0, q_out.qmax) - layer_code(y, q_out)).abs()
-    assert off.max() <= 1 and off.mean() < 2e-3  # ties, and a bias rounded to scale_in * scale_w
+    if end == "codes":
+        codes = torch.round(want / q_out.scale) + q_out.zero_point
+        off = (codes.clamp(0, q_out.qmax) - layer_code(y, q_out)).abs()
+        assert off.max() <= 1 and off.mean() < 2e-3  # ties, and a bias rounded to scale_in * scale_w
+    else:
+        gain = torch.sqrt((norm.running_var.double() + norm.eps) / (variance + norm.eps))
+        unit = (q_in.scale * scales * gain).view(-1, 1, 1)
+        assert ((want - y).abs() <= 0.501 * unit + 1e-6 * want.abs()).all()  # the rounded bias alone
     moved = norms_of(qat)[0]
     torch.testing.assert_close(
         moved.running_mean, norm.running_mean.lerp(mean.float(), 0.1), rtol=1e-4, atol=1e-5
