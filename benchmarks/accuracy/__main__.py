@@ -15,7 +15,7 @@ from ..environments import REPOSITORY
 from . import bars, document, networks, picture
 from .cells import Cell, prepare_subject
 from .settings import BITS, ENGINES
-from .subjects import SUBJECTS
+from .subjects import SUBJECTS, WEIGHTS
 
 _WIDTH = 150
 _QUICK_SUBJECTS = ("mobilenet", "flowers_plain")
@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--again", action="store_true", help="measures what was kept from before, too")
     parser.add_argument("--quick", action="store_true", help="two networks at 8 bits, few engines: minutes")
     parser.add_argument("--out", type=Path, metavar="STEM", help="writes STEM.json, STEM.md and STEM.png")
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "accuracy", metavar="DIR",
+    parser.add_argument("--folder", type=Path, default=WEIGHTS, metavar="DIR",
                         help="for trained networks and kept cells; default: build/accuracy")  # fmt: skip
     return parser
 

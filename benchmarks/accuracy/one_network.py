@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +11,7 @@ import torch
 from icepoint import quantize
 
 from .score import score
-from .subjects import SUBJECTS
+from .subjects import SUBJECTS, WEIGHTS
 
 
 class OneNetwork:
@@ -22,7 +21,7 @@ class OneNetwork:
         subject = SUBJECTS[name]
         if missing := subject.needs():
             sys.exit(missing)
-        self.title, images, self.model = subject.title, subject.images(), subject.network(Path.cwd())
+        self.title, images, self.model = subject.title, subject.images(), subject.network(WEIGHTS)
         self.labels = images.labels
         self.calibration, self.evaluation = images.inputs()
         self.expected = self._answers(self.model)

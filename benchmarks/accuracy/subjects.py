@@ -21,6 +21,8 @@ from ..environments import REPOSITORY
 from . import networks
 
 SHARED = REPOSITORY.parent / "shared" / "data"
+#: Where trained networks are kept, unless a command says otherwise.
+WEIGHTS = REPOSITORY / "build" / "accuracy"
 _EVERY = 5  # sorted by name, every fifth image calibrates
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _FASHION_CALIBRATION = 500

@@ -17,6 +17,7 @@ from icepoint.search_bits.metric import Metric
 from icepoint.search_bits.samples import Samples
 
 from .. import report
+from ..accuracy.subjects import WEIGHTS
 from ..environments import REPOSITORY
 from .document import markdown, table
 from .subjects import SUBJECTS
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--evaluations", type=int, default=60, help="for each; default: %(default)s")
     parser.add_argument("--keep", action="store_true", help="adds to the tables that are there")
     parser.add_argument("--out", type=Path, metavar="STEM", help="writes STEM.json and STEM.md")
-    parser.add_argument("--folder", type=Path, default=REPOSITORY / "build" / "accuracy", metavar="DIR",
+    parser.add_argument("--folder", type=Path, default=WEIGHTS, metavar="DIR",
                         help="trained networks, states, pictures; default: build/accuracy")  # fmt: skip
     return parser
 
