@@ -67,8 +67,8 @@ def search(
     >>> import torch, icepoint
     >>> model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)).eval()
     >>> found = icepoint.search(model, torch.randn(40, 1, 8, 8), metric="agreement", max_drop=0.1)
-    >>> found.met, sorted(found.weight_bits), found.activation_bits["3"]
-    (True, ['0', '3'], 8)
+    >>> found.met, sorted(found.weight_bits), sorted(found.activation_bits)
+    (True, ['0', '3'], ['0', 'input'])
     """
     clock = Clock(minutes)
     candidates = {
