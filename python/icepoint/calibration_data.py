@@ -14,17 +14,17 @@ import numpy as np
 import torch
 
 from .calibrate import batch_inputs
+from .calibration_files import array_of
 from .distributed import Workers
 from .lockstep import Lockstep
 from .pictures import pictures_in, read_pictures
 from .recipe import Recipe
-from .vision import pixels_to_input, read_image
+from .vision import pixels_to_input
 
 SAMPLE = 32  # images that the report measures
 BATCH = 32  # images cut from one array, or read from a folder, at a time
 #: What is held of the data for methods that look at it more than once: so many images and bytes at most.
 HELD_IMAGES, HELD_BYTES = 256, 128 << 20
-_WHO = "quantize.calibration_data"
 
 
 class Batches:
@@ -37,9 +37,9 @@ class Batches:
     Of several `workers`, who must be given the same data, each has the batches whose number leaves its rank
     when divided by theirs.
     `names` are those of the inputs, for dicts; `check` raises ValueError for inputs that the network
-    does not take. ValueError, with the batch or the file, for these and for anything else. Once batches
-    have gone by, `held` has copies of the first images of the examples' size, or where there is none of
-    the first one's, bounded by HELD_IMAGES and HELD_BYTES, and `sample` up to 32 of them.
+    does not take. ValueError, with the batch or the file, for these and for anything else, by `who`.
+    Once batches have gone by, `held` has copies of the first images of the examples' size, or where there is
+    none of the first one's, bounded by HELD_IMAGES and HELD_BYTES, and `sample` up to 32 of them.
 
     >>> [x.shape[0] for (x,) in Batches(torch.zeros(40, 3, 8, 8), [torch.zeros(1, 3, 8, 8)], None)]
     [32, 8]
@@ -53,7 +53,9 @@ class Batches:
         names: Sequence[str] = (),
         check: Callable[[Sequence[torch.Tensor]], Any] | None = None,
         workers: Workers | None = None,
+        who: str = "quantize.calibration_data",
     ):
+        self._who = who
         self.examples, self.recipe, self.names = list(examples), recipe, names
         self._check, self._workers = check, workers or Workers()
         self.held: list[tuple[torch.Tensor, ...]] = []
@@ -90,7 +92,7 @@ class Batches:
             if self._check is not None:
                 self._check(inputs)
         except ValueError as error:
-            raise ValueError(f"{_WHO}: batch {number}: {error}") from error
+            raise ValueError(f"{self._who}: batch {number}: {error}") from error
         return inputs
 
     @property
@@ -122,7 +124,7 @@ class Batches:
             path = Path(data)
             if path.is_dir():
                 return _Cut(pictures_in(path), self._pictures)
-            data = _array_of(path)
+            data = array_of(path, self._who)
         if isinstance(data, (torch.Tensor, np.ndarray)):
             self._check_one_input(f"a {type(data).__name__} of all images")
             is_pixels = data.dtype == (torch.uint8 if isinstance(data, torch.Tensor) else np.uint8)
@@ -130,23 +132,23 @@ class Batches:
         # A data set can be read by index alone, which `for` takes too.
         if isinstance(data, Mapping) or not (isinstance(data, Iterable) or hasattr(data, "__getitem__")):
             raise ValueError(
-                f"{_WHO}: expected batches (a DataLoader, list or generator), one tensor or array of all "
-                f"images, or the path of a folder of pictures, found {type(data).__name__}"
+                f"{self._who}: expected batches (a DataLoader, list or generator), one tensor or array of "
+                f"all images, or the path of a folder of pictures, found {type(data).__name__}"
             )
         return data
 
     def _check_one_input(self, found: str) -> None:
         if len(self.examples) != 1:
             raise ValueError(
-                f"{_WHO}: the model has {len(self.examples)} inputs, expected batches of as many tensors, "
-                f"found {found}"
+                f"{self._who}: the model has {len(self.examples)} inputs, expected batches of as many "
+                f"tensors, found {found}"
             )
 
     def _recipe(self, what: str) -> Recipe:
         self._check_one_input(what)
         if self.recipe is None:
             raise ValueError(
-                f"{_WHO}: {what} become inputs by a recipe, found none; give recipe=Recipe(mean, std)"
+                f"{self._who}: {what} become inputs by a recipe, found none; give recipe=Recipe(mean, std)"
             )
         return replace(self.recipe, size=tuple(self.examples[0].shape[-2:]))
 
@@ -156,24 +158,6 @@ class Batches:
 
     def _pixels(self, pixels: torch.Tensor | np.ndarray) -> torch.Tensor:
         return self._recipe("uint8 pixels")(pixels)
-
-
-def first_image(
-    data: str | os.PathLike[str], recipe: Recipe | None, shape: Sequence[int] | None = None
-) -> torch.Tensor:
-    """The first image (1, ...) of a folder, or of an array's file, as an example input.
-
-    With `shape` zeros of it, unless the recipe resizes: for data that only becomes of this size.
-    """
-    if shape is not None and (recipe is None or recipe.resize is None):
-        return torch.zeros(1, *shape)
-    path = Path(data)
-    first = read_image(pictures_in(path)[0])[None] if path.is_dir() else _array_of(path)[:1]
-    if first.dtype != np.uint8:
-        return torch.as_tensor(first)
-    if recipe is None:
-        raise ValueError(f"{_WHO}: pictures become inputs by a recipe, found none; give mean and std")
-    return recipe(first)
 
 
 def bounded(batches: Sequence[tuple[torch.Tensor, ...]]) -> list[torch.Tensor]:
@@ -232,20 +216,3 @@ class _Cut:
     def __iter__(self) -> Iterator[_Slice]:
         for first in range(0, len(self._items), BATCH):
             yield _Slice(self._items[first : first + BATCH], self._make)
-
-
-def _array_of(path: Path) -> np.ndarray:
-    """The array of a .npy file, mapped and not read, or of a .npz: `x`, or the only one that it has."""
-    if path.suffix not in (".npy", ".npz"):
-        raise ValueError(f"{_WHO}: {path}: expected a folder of pictures, or a .npy or .npz file")
-    try:
-        found = np.load(path, mmap_mode="c" if path.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found as arrays:
-            names = arrays.files
-            if "x" not in names and len(names) != 1:
-                raise ValueError(f"expected an array named x, or one alone, found {', '.join(names)}")
-            return arrays["x" if "x" in names else names[0]]
-    except ValueError as error:
-        raise ValueError(f"{_WHO}: {path}: {error}") from error

@@ -194,6 +194,8 @@ def test_given_data_in_any_form(coarse):
         coarse.measure([torch.zeros(2, 4, 10, 10)])
     with pytest.raises(ValueError, match=r"^report\.data: held no batch"):
         coarse.measure([])
+    with pytest.raises(ValueError, match=r"^report\.data: quantize\.calibration_data\.txt: expected"):
+        coarse.measure("quantize.calibration_data.txt")
 
 
 def test_the_forms(coarse, tmp_path):

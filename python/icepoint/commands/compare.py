@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from .. import frozen
-from ..calibration_data import Batches, first_image
+from ..calibration_data import Batches
+from ..calibration_files import first_image
 from ..compare import Comparison, compare
 from ..recipe import Recipe
 from ..report.outputs import sqnr_text
@@ -36,7 +37,7 @@ def _compare(args: Arguments) -> int:
     models = [_model(name, args) for name in (args.a, args.b)]
     recipe = _recipe(args, models)
     example = _example(args, models, recipe)
-    found = compare(*models, Batches(args.data, [example], recipe))
+    found = compare(*models, Batches(args.data, [example], recipe, who="--data"))
     if args.json:
         print(json.dumps({"a": args.a, "b": args.b} | found.to_dict()))
     else:

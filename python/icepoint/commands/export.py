@@ -76,7 +76,7 @@ def _inputs(model: frozen.FrozenModel, args: Arguments) -> list[torch.Tensor]:
     if args.data is None:
         return made
     parts: list[tuple[torch.Tensor, ...]] = []
-    for batch in Batches(args.data, [x[:1] for x in made], model.recipe):
+    for batch in Batches(args.data, [x[:1] for x in made], model.recipe, who="--data"):
         parts.append(batch)
         if sum(len(part[0]) for part in parts) >= args.images:
             break

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..accuracy import RECIPES, STEPS
-from ..calibration_data import first_image
+from ..calibration_files import first_image
 from ..coverage import coverage
 from ..distributed import workers
 from ..observers import METHODS

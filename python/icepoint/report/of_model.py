@@ -45,15 +45,12 @@ def _report_of(q: QuantizedModel, data: Any, remedies: bool | float) -> Report:
 def _sample_of(q: QuantizedModel, data: Any) -> tuple[torch.Tensor, ...]:
     """The first images of `data`, of one size."""
     found: list[Sequence[torch.Tensor]] = []
-    try:
-        for batch in Batches(data, q._examples, q.recipe, q._captured.inputs, q._plans.of):
-            if found and [x.shape[1:] for x in batch] != [x.shape[1:] for x in found[0]]:
-                break
-            found.append(batch)
-            if sum(len(x[0]) for x in found) >= MOST_IMAGES:
-                break
-    except ValueError as error:  # it speaks of the data of quantize
-        raise ValueError(str(error).replace("quantize.calibration_data", "report.data")) from error
+    for batch in Batches(data, q._examples, q.recipe, q._captured.inputs, q._plans.of, who="report.data"):
+        if found and [x.shape[1:] for x in batch] != [x.shape[1:] for x in found[0]]:
+            break
+        found.append(batch)
+        if sum(len(x[0]) for x in found) >= MOST_IMAGES:
+            break
     if not found:
         raise ValueError("report.data: held no batch; expected at least one")
     return tuple(torch.cat(parts)[:MOST_IMAGES] for parts in zip(*found, strict=True))
