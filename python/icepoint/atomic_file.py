@@ -1,4 +1,8 @@
-"""Files and folders too large to hold in memory: written piece by piece, and still whole or not at all."""
+"""Files and folders too large for memory, whole or not at all; bytes at hand go by C++'s save_atomically.
+
+That one is C++'s own because the executable saves without Python; this one because a folder, or JSON of a
+hundred megabytes, is written piece by piece.
+"""
 
 from __future__ import annotations
 

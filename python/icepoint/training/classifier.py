@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .._C import save_atomically
+from .epochs import run_epochs
 
 # The images are moved by up to this many pixels in each direction, anew in each epoch.
 MAX_SHIFT = 2
@@ -60,23 +61,15 @@ def train_classifier(
     batches = -(-len(images) // batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
     generator = torch.Generator().manual_seed(seed)
+
+    def loss_of(places: torch.Tensor) -> torch.Tensor:
+        x = _shifted(images[places], generator)
+        return F.cross_entropy(model(x), labels[places] if teacher is None else answers_of(teacher, x))
+
     model.train()
-    mean_losses = []
-    for _ in range(epochs):
-        total = 0.0
-        for places in torch.randperm(len(images), generator=generator).split(batch_size):
-            optimizer.zero_grad()
-            x = _shifted(images[places], generator)
-            loss = F.cross_entropy(model(x), labels[places] if teacher is None else answers_of(teacher, x))
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(places)
-            if progress is not None:
-                progress(len(places), loss.item())
-        mean_losses.append(total / len(images))
+    losses = run_epochs(len(images), epochs, batch_size, generator, loss_of, optimizer, schedule, progress)
     model.eval()
-    return mean_losses
+    return losses
 
 
 def accuracy(

@@ -22,6 +22,7 @@ from ..progress import progress_bar
 from ..quantize import quantize
 from ..vision import pixels_to_input, read_image
 from .classifier import accuracy, answers_of, save_checkpoint
+from .epochs import run_epochs
 from .judged import Judged
 from .prepare import prepare
 
@@ -100,26 +101,17 @@ def train(
     steps = epochs * -(-len(stored) // _BATCH)
     optimizer = torch.optim.AdamW(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, pct_start=0.15)
+
+    def loss_of(places: torch.Tensor) -> torch.Tensor:
+        x = (augment(stored[places], size, generator) - mean) / std
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+            scores = net(x.contiguous(memory_format=torch.channels_last))
+        if teacher is None:
+            return F.cross_entropy(scores.float(), labels[places], label_smoothing=_SMOOTHING)
+        return F.cross_entropy(scores.float(), answers_of(teacher, x))
+
     net.train().to(memory_format=torch.channels_last)
-    losses = []
-    for _ in range(epochs):
-        total = 0.0
-        for places in torch.randperm(len(stored), generator=generator).split(_BATCH):
-            x = (augment(stored[places], size, generator) - mean) / std
-            with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
-                scores = net(x.contiguous(memory_format=torch.channels_last))
-            if teacher is None:
-                loss = F.cross_entropy(scores.float(), labels[places], label_smoothing=_SMOOTHING)
-            else:
-                loss = F.cross_entropy(scores.float(), answers_of(teacher, x))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total += loss.item() * len(places)
-            if progress is not None:
-                progress(len(places), loss.item())
-        losses.append(total / len(stored))
+    losses = run_epochs(len(stored), epochs, _BATCH, generator, loss_of, optimizer, schedule, progress)
     net.eval().to(memory_format=torch.contiguous_format)
     return losses
 
