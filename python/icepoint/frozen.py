@@ -118,7 +118,7 @@ class FrozenModel(Exports, nn.Module):
         """The `top` likeliest classes of pictures of any size that the file's recipe takes.
 
         pictures: one or many of a PNG's or JPEG's path, a PIL image, uint8 pixels (h, w) or (h, w, c).
-        Integers from the pixels to the logits' codes; only the probabilities are real, in double.
+        Integers from the pixels to the codes, or the sums, of the last layer; probabilities in double.
         ValueError where the model does not give one number a class or takes no pictures.
 
         >>> answers = load("net.ice").classify("digit.png")
