@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from icepoint.search_bits.result import told_bits
+
 from ..tables import Table
 
 _COLUMNS = (
@@ -20,14 +22,14 @@ def table(rows: list[dict[str, Any]]) -> Table:
 def _cells(row: dict[str, Any]) -> list[str]:
     most = next(p for p in row["front"] if p["found"] == "most bits")
     same = row["uniform"]
-    bits = sorted(row["weight_bits"].values()), sorted(row["activation_bits"].values())
+    weights = list(row["weight_bits"].values())
     minutes = f"{sum(p['seconds'] for p in row['front']) / 60:.1f}"
-    mean = sum(bits[0]) / len(bits[0])
+    mean = sum(weights) / len(weights)
     return [
         row["title"], row["cost"].replace("_", " "), f"{round(row['max_drop'] * row['images'])}",
         f"{round(row['drop'] * row['images'])} of {row['images']}",
-        f"{bits[0][0]}..{bits[0][-1]} ({mean:.1f})",
-        f"{bits[1][0]}..{bits[1][-1]}", f"{row['bytes']:,}",
+        f"{told_bits(weights)} ({mean:.1f})",
+        told_bits(list(row["activation_bits"].values())), f"{row['bytes']:,}",
         f"{100 * row['bytes'] / most['bytes']:.0f} %",
         "" if same is None else f"{max(same['weight_bits'].values())}: {same['bytes']:,}",
         f"{row['milliseconds']:.3f}", f"{100 * row['milliseconds'] / most['milliseconds']:.0f} %",
