@@ -24,15 +24,17 @@ def prepare(
     weight_bits: Bits = None,
     activation_bits: Bits = None,
     input_recipe: Recipe | Mapping[str, Any] | None = None,
-    observer: str | Observer = "mse",
+    observer: str | Observer | None = None,
     forward: str = "integer",
     batch_statistics: int | None = None,
+    recipe: Any = "fast",
 ) -> QATModel:
     """A copy of `model` for quantization-aware training, calibrated; `model` stays as it is.
 
-    `example_inputs` to `observer` are those of icepoint.quantize; the network has to be one that becomes
-    integer as a whole, and may be in train mode. The ranges that the observer chooses are where the learned
-    ones begin: least squared error, as LSQ+ begins.
+    `example_inputs` to `observer` and `recipe` are those of icepoint.quantize; the network has to be one that
+    becomes integer as a whole, and may be in train mode. Training begins at the ranges, weights and biases
+    that calibration by the recipe ends with: "max" is worth its time where data is scarce. "fast" takes the
+    weights as they are and, where no observer is named, ranges of least squared error, as LSQ+ begins.
     `forward`: "integer" or "fake", and `batch_statistics`: None or a number of training steps, as QATModel
     has them. ValueError as quantize raises it.
 
@@ -53,8 +55,10 @@ def prepare(
             f"prepare.model: {str(error).split('.')[0]}; call remove_weight_norm first, or use "
             "torch.nn.utils.parametrizations.weight_norm"
         ) from error
+    if observer is None and recipe == "fast":
+        observer = "mse"
     quantized = quantize(
-        copied, example_inputs, calibration_data, num_bits, weights, "fast",
+        copied, example_inputs, calibration_data, num_bits, weights, recipe,
         weight_bits=weight_bits, activation_bits=activation_bits, input_recipe=input_recipe,
         observer=observer,
     )  # fmt: skip

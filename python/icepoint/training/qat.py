@@ -16,6 +16,7 @@ from ..weight_scales import best_weight_scales
 from .batch_norm import NORMS
 from .flow import Flow, run_stage
 from .learned import LearnedQParam, LearnedRange, LearnedWeightQParam
+from .start import Start
 
 FORWARDS = ("integer", "fake")
 _ALWAYS = 1 << 62  # training steps
@@ -64,6 +65,12 @@ class QATModel(nn.Module):
             layer, name = stage.layer, f"{stage.name.replace('.', '_')}_{i}"
             if not isinstance(layer, QModule):
                 continue
+            if isinstance(layer, QWeighted):
+                self.weight_ranges[name] = weight_range_of(layer)
+                q = layer.q_weight
+                layer.q_weight = LearnedWeightQParam(self.weight_ranges[name], q.num_bits, q.scheme)
+                if layer.tuning.state():
+                    layer.tuning = Start(layer)  # a child, so `layers` have its buffers
             floats = nn.ModuleDict(dict(layer.named_children()))
             for module in floats.modules():
                 if isinstance(module, NORMS):
@@ -78,10 +85,6 @@ class QATModel(nn.Module):
                         self.ranges[name].requires_grad_(False)
                     learned[id(q)] = LearnedQParam(self.ranges[name], q.num_bits)
                 setattr(layer, own, learned[id(q)])
-            if isinstance(layer, QWeighted):
-                self.weight_ranges[name] = weight_range_of(layer)
-                q = layer.q_weight
-                layer.q_weight = LearnedWeightQParam(self.weight_ranges[name], q.num_bits, q.scheme)
         return list(learned.values())
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -145,7 +148,11 @@ def range_of(q: Any) -> LearnedRange:
 
 
 def weight_range_of(layer: QWeighted) -> LearnedRange:
-    """What a weight learns: from the scales of least squared error on."""
-    q, weight = layer.q_weight, layer.tuned_weights()[0].detach()
-    scales, zero_points = best_weight_scales(weight, q.num_bits, q.scheme)
+    """What a weight learns: from the recipe's scales on, and from those of least squared error without."""
+    q = layer.q_weight
+    if layer.tuning.weight_scale is None:
+        weight = layer.tuned_weights()[0].detach()
+        scales, zero_points = best_weight_scales(weight, q.num_bits, q.scheme)
+    else:
+        scales, zero_points = q.known()
     return LearnedRange(scales, zero_points, q.qmin, q.qmax, q.scheme != "per_channel")
