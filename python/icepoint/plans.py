@@ -141,7 +141,7 @@ def _share(stage: Stage, calibrated: Stage) -> None:
     stage.layer.train(calibrated.layer.training)
     stage.layer.q_out = calibrated.layer.q_out
     if isinstance(stage.layer, QWeighted):
-        stage.layer.tuning = Tuning()
+        stage.layer.tuning = Tuning(dither=stage.layer.tuning.dither)
 
 
 def _qparam(stage: Stage, given: list[QParam | None], fix: bool) -> QParam | None:

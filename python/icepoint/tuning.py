@@ -15,13 +15,16 @@ class Tuning:
     `weight`: float32, quantized in place of the layer's own (shape of the folded weight, output channels
     first), as learned rounding gives it. `weight_scale`: float32 (oc,) or (1,), in place of the one that
     just holds the greatest weight; raised where the bias needs it. `weight_zero_point`: int32 of the same
-    shape, for affine weights. `bias`: float64 (oc,), added to the folded bias.
+    shape, for affine weights. `bias`: float64 (oc,), added to the folded bias. `dither`: float64 (oc,), in
+    steps of the result's scale, added to the bias as it becomes an integer: copies of a channel that differ
+    in it alone round differently (split_channels). It is no correction: methods neither see nor change it.
     """
 
     weight: torch.Tensor | None = None
     weight_scale: torch.Tensor | None = None
     weight_zero_point: torch.Tensor | None = None
     bias: torch.Tensor | None = None
+    dither: torch.Tensor | None = None
 
     def of(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight and bias that become integers, of the float layer's.

@@ -12,6 +12,7 @@ from .recipes import RECIPES, STEPS, GraphStep, Method, Trial
 from .reestimate_batchnorm import reestimate_batchnorm
 from .round_weights import round_weights
 from .smooth import smooth
+from .split_channels import split_channels, split_more_channels
 from .sweep import Visit, sweep
 
 __all__ = [
@@ -33,5 +34,7 @@ __all__ = [
     "reestimate_batchnorm",
     "round_weights",
     "smooth",
+    "split_channels",
+    "split_more_channels",
     "sweep",
 ]

@@ -22,6 +22,7 @@ from .judge import Judgement
 from .reestimate_batchnorm import reestimate_batchnorm
 from .round_weights import round_small_weights, round_weights
 from .smooth import smooth
+from .split_channels import split_channels, split_more_channels
 
 GraphStep = Callable[[Captured, Evidence], Captured]
 
@@ -30,6 +31,8 @@ STEPS: dict[str, GraphStep] = {
     "fold_batchnorm": fold_batchnorm,
     "equalize": equalize,
     "smooth": smooth,
+    "split_channels": split_channels,
+    "split_more_channels": split_more_channels,
     "reestimate_batchnorm": reestimate_batchnorm,
     "clip_weights": clip_weights,
     "correct_bias_analytic": correct_bias_analytic,
@@ -55,14 +58,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Method:
-    """Methods in order. Where the caller names no observer ranges are by min-max, or by `few_bits_observer`
-    where they have fewer than 8 bits, and by `input_observer` where floats become 8 bits of any scale.
+    """Methods in order; those of a tuple are judged as one. Where the caller names no observer ranges are by
+    min-max, or by `few_bits_observer` where they have fewer than 8 bits, and by `input_observer` where
+    floats become 8 bits of any scale.
 
     `measured`: each stays only where the outputs' SQNR on the held images rises.
     """
 
     name: str
-    steps: tuple[GraphStep, ...]
+    steps: tuple[GraphStep | tuple[GraphStep, ...], ...]
     few_bits_observer: str | None = None
     input_observer: str | None = None
     measured: bool = True
@@ -97,13 +101,17 @@ class Method:
         judgement = evidence.judge(q) if self.steps else None
         for step in self.steps:
             assert judgement is not None
-            tried = step(graph, evidence)
-            if tried is graph:
+            tried, names = graph, []
+            for method in step if isinstance(step, tuple) else (step,):
+                made = method(tried, evidence)
+                if made is not tried:
+                    tried, names = made, [*names, _name(method)]
+            if not names:
                 continue
             model = evidence.quantized(tried)
             after = evidence.judge(model)
             kept = not self.measured or after.sqnr_db > judgement.sqnr_db
-            trials.append(Trial(_name(step), judgement, after, kept))
+            trials.append(Trial(", ".join(names), judgement, after, kept))
             if kept:
                 graph, q, judgement = tried, model, after
         evidence.forget()
@@ -126,6 +134,6 @@ def _name(step: GraphStep) -> str:
 #: at 8 bits and may cost where new data goes beyond the calibration images; with fewer bits it wins much.
 RECIPES = {
     "fast": Method("fast", ()),
-    "accurate": Method("accurate", (round_small_weights,), "mse", "pixels"),
-    "max": Method("max", (correct_bias, round_weights), "mse", "pixels"),
+    "accurate": Method("accurate", ((split_channels, round_small_weights),), "mse", "pixels"),
+    "max": Method("max", (correct_bias, (split_more_channels, round_weights)), "mse", "pixels"),
 }

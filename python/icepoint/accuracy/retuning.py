@@ -27,6 +27,7 @@ def retuned(graph: Captured, evidence: Evidence, tune: Tune, what: str) -> Captu
             step = visit.stage.steps[0]
             tuning = tune(visit, visit.stage.layer, step.tuning, share)
             if tuning is not None:
+                tuning = replace(tuning, dither=step.tuning.dither)
                 found[step.output] = tuning
                 visit.retune(tuning)
     return with_tunings(graph, found)

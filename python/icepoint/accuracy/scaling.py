@@ -42,19 +42,19 @@ def scaled(graph: Captured, links: Sequence[Link], scales: Mapping[int, torch.Te
         _divide_bias(steps, link.producer.output, s)
         for consumer, of in link.consumers:
             old = steps[consumer.output]
-            _refuse_tuned(old)
+            refuse_tuned(old)
             steps[old.output] = replace(old, module=_multiplied(old.module, s[of]))
     return replace(graph, steps=list(steps.values()))
 
 
 def _divide_bias(steps: dict[int, Step], at: int, s: torch.Tensor) -> None:
     step = steps[at]
-    _refuse_tuned(step)
+    refuse_tuned(step)
     if step.tuning.bias is not None:
         steps[at] = replace(step, tuning=replace(step.tuning, bias=step.tuning.bias / s))
 
 
-def _refuse_tuned(step: Step) -> None:
+def refuse_tuned(step: Step) -> None:
     if step.tuning.weight is not None or step.tuning.weight_scale is not None:
         raise ValueError(
             f"{step.name}: its weights are tuned already; scale channels (equalize, smooth) before methods "

@@ -23,23 +23,29 @@ def weights_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None]:
     return weight, None if module.bias is None else module.bias.detach()
 
 
-def with_weights(module: nn.Module, weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Module:
-    """A new layer that does what `module` does with another weight (oc, ic / groups, ...) and bias."""
-    if isinstance(module, nn.ConvTranspose2d):
-        weight = swapped(weight, module.groups)
-    tensors: dict[str, Any] = {"weight": weight.contiguous(), "bias": bias}
-    return shell(lambda: _like(module, bias is not None), **tensors)
+def with_weights(
+    module: nn.Module, weight: torch.Tensor, bias: torch.Tensor | None, groups: int | None = None
+) -> nn.Module:
+    """A new layer that does what `module` does with another weight (oc, ic / groups, ...) and bias.
+
+    Channels are the weight's; `groups` those of `module` where None.
+    """
+    groups = groups or getattr(module, "groups", 1)
+    tensors: dict[str, Any] = {"bias": bias}
+    turned = swapped(weight, groups) if isinstance(module, nn.ConvTranspose2d) else weight
+    tensors["weight"] = turned.contiguous()
+    return shell(
+        lambda: _like(module, len(weight), weight.shape[1] * groups, groups, bias is not None), **tensors
+    )
 
 
-def _like(m: nn.Module, bias: bool) -> nn.Module:
+def _like(m: nn.Module, outputs: int, inputs: int, groups: int, bias: bool) -> nn.Module:
     if isinstance(m, nn.Linear):
-        return nn.Linear(m.in_features, m.out_features, bias)
+        return nn.Linear(inputs, outputs, bias)
     if isinstance(m, nn.ConvTranspose2d):
         return nn.ConvTranspose2d(
-            m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.output_padding, m.groups,
-            bias, m.dilation,
-        )  # fmt: skip
+            inputs, outputs, m.kernel_size, m.stride, m.padding, m.output_padding, groups, bias, m.dilation
+        )
     return nn.Conv2d(
-        m.in_channels, m.out_channels, m.kernel_size, m.stride, m.padding, m.dilation, m.groups, bias,
-        m.padding_mode,
-    )  # fmt: skip
+        inputs, outputs, m.kernel_size, m.stride, m.padding, m.dilation, groups, bias, m.padding_mode
+    )

@@ -71,6 +71,13 @@ class QWeighted(QModule):
         """The weight and bias that become integers."""
         return self.tuning.of(*self.float_weights())
 
+    def integer_bias(self, bias: torch.Tensor | None) -> torch.Tensor | None:
+        """The bias that becomes integers, of a tuned one: with the dither of copied channels."""
+        if self.tuning.dither is None:
+            return bias
+        shift = self.tuning.dither * self.q_out.scale
+        return shift if bias is None else bias.double() + shift
+
     def compute(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """The layer in float."""
         raise NotImplementedError
@@ -98,6 +105,9 @@ class QWeighted(QModule):
 
     def finish(self, y: torch.Tensor) -> torch.Tensor:
         """The activation, and what q_out does in forward."""
+        if self.frozen and self.tuning.dither is not None:
+            shift = (self.tuning.dither * self.q_out.scale).to(y.dtype)
+            y = y + (shift if self.channel_axis == -1 else shift.view(-1, 1, 1))
         y = activated(y, self.activation)
         return y if self.frozen and self.gives_accumulators else self._see_output(y)
 
@@ -139,6 +149,7 @@ class QWeighted(QModule):
         check_settled(self.maps_behind())
         weight, bias = self.tuned_weights()
         self._gain = None
+        bias = self.integer_bias(bias)
         return integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning)
 
     def restate(self, gain: torch.Tensor, offset: torch.Tensor) -> None:
@@ -147,7 +158,7 @@ class QWeighted(QModule):
         BatchNorm by the statistics of one batch, while training: it moves multipliers and biases alone.
         """
         weight, bias = self.tuned_weights()
-        bias = (offset if bias is None else gain * bias.double() + offset).detach()
+        bias = self.integer_bias((offset if bias is None else gain * bias.double() + offset).detach())
         self._hold(
             lambda: integers_of_weights(weight, bias, self.q_weight, self.q_in, self.q_out, self.tuning, gain)
         )

@@ -72,7 +72,8 @@ def chain(stage: Stage, reals: Sequence[Any], result: Tensor) -> Iterator[tuple[
 
     `reals` are what the integers that the layer gets stand for. A variant that is the tensor before it has
     no error of its cause. Weights: float; clipped to what their codes reach; as their codes, with the bias
-    corrections of the layer's tuning; with the bias in steps of its scale. Result: clipped; rounded.
+    corrections of the layer's tuning; with the bias in steps of its scale. Result: clipped; rounded, which
+    is where copies of a channel differ on purpose (the tuning's dither).
     """
     layer = stage.layer
     if isinstance(layer, QWeighted):
@@ -140,7 +141,7 @@ def _rounded_weight(layer: QWeighted) -> Tensor:
 
 def _bias_rounding(layer: QWeighted, y: Tensor) -> Tensor | None:
     """What rounding the bias to steps of its scale adds to a result y (n, ...); None without a bias."""
-    bias = layer.tuned_weights()[1]
+    bias = layer.integer_bias(layer.tuned_weights()[1])
     if bias is None:
         return None
     steps = layer.q_in.scale * layer.q_weight.scales.double()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import nn
 
 from ..capture import Captured, Reshape
+from ..macs import macs
 from ..modules import QConcat, QFunction, QModule, QReLU
 from ..modules.clamps import activation_name
 from ..modules.weighted import QWeighted
@@ -124,18 +123,4 @@ def _computes(stage: Stage) -> str:
 
 def macs_of(sums: LayerSums) -> int:
     """Multiply-accumulates of one image."""
-    return _macs(sums.stage.steps[0].module, sums.shape) if sums.stage.steps else 0
-
-
-def _macs(module: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-accumulates of one image with an output of `shape`: outputs times the taps of each."""
-    weight: torch.Tensor | None = getattr(module, "weight", None)
-    if isinstance(module, nn.ConvTranspose2d):  # each weight meets every pixel of the input once
-        m = zip(shape[1:], module.padding, module.dilation, module.kernel_size, module.output_padding,
-                module.stride, strict=True)  # fmt: skip
-        return weight.numel() * math.prod(
-            (y + 2 * p - d * (k - 1) - o - 1) // s + 1 for y, p, d, k, o, s in m
-        )
-    if not isinstance(module, (nn.Conv2d, nn.Linear)):
-        return 0
-    return math.prod(shape) * weight[0].numel()
+    return macs(sums.stage.steps[0].module, sums.shape) if sums.stage.steps else 0

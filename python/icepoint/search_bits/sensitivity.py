@@ -147,7 +147,7 @@ def _weight_bits(layer: QWeighted, bits: int, x: torch.Tensor | None) -> Iterato
     before = layer.fake_weights()[0]
     try:
         layer.q_weight = WeightQParam(bits, q_weight.scheme, q_weight.power_of_two)
-        layer.tuning = Tuning(bias=tuning.bias)  # learned rounding is for the old codes
+        layer.tuning = Tuning(bias=tuning.bias, dither=tuning.dither)  # learned rounding is for the old codes
         _freeze(layer)
         if x is not None:
             y = layer.compute(x, before - layer.fake_weights()[0], None).double()
