@@ -15,7 +15,7 @@ class Start(nn.Module):
 
     It takes the place of the layer's Tuning, whose `weight` would stand in the place of the learned one for
     ever. So the first integers are the recipe's own, and every later step of training moves them. `weight`
-    float32 (oc, ...) and `bias` float64 (oc,) are buffers, None where the recipe changed nothing: a
+    float32 (oc, ...), `bias` and `dither` float64 (oc,) are buffers, None where the recipe changed nothing: a
     state_dict has them, no optimizer does. A bias that is added ahead of a BatchNorm by the batch's
     statistics comes to rest in its running mean.
     """
@@ -25,6 +25,7 @@ class Start(nn.Module):
         tuning, (own, _), (tuned, _) = layer.tuning, layer.float_weights(), layer.tuned_weights()
         self.register_buffer("weight", None if tuning.weight is None else (tuned - own).detach().clone())
         self.register_buffer("bias", None if tuning.bias is None else tuning.bias.clone())
+        self.register_buffer("dither", tuning.dither)  # copies of channels go on rounding differently
 
     def of(self, weight: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor | None]:
         """The weight and bias that become integers, of the learned ones; with their gradients."""
