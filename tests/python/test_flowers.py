@@ -121,3 +121,29 @@ def test_augmented_pictures():
     assert x.min() >= 0 and x.max() <= 255
     assert torch.equal(x, training.augment(pixels, 24, torch.Generator().manual_seed(0)))
     assert not torch.equal(x, training.augment(pixels, 24, torch.Generator().manual_seed(1)))
+
+
+def test_mixed_pictures_keep_at_least_half_of_their_own():
+    x = torch.eye(5).view(5, 5, 1, 1)
+    y = training.mixed(x, torch.Generator().manual_seed(0)).flatten(1)
+    own, other = y.diagonal(), y.roll(1, 1).diagonal()
+    assert torch.allclose(own + other, torch.ones(5)) and (y != 0).sum() == 10
+    assert own.min() >= 0.5 and own.max() < 1
+
+
+def test_training_for_few_bits_follows_the_float_network():
+    net, _ = trained(1, torch.float32, epochs=12)
+    pixels, labels = noise(64)
+    x = pixels_to_input(pixels[:, 4:36, 4:36], flowers.RECIPE)
+    qat = training.prepare(net, x[:1], x, 3, input_recipe=flowers.RECIPE)
+
+    def distance() -> float:
+        with torch.no_grad():
+            return (qat.eval()(x) - net(x)).square().mean().item()
+
+    before = distance()
+    losses = training.train(
+        qat, pixels, labels, 12, seed=1, size=32, learning_rate=1e-3, weight_decay=0.0, teacher=net
+    )
+    assert losses[-1] < losses[0] and distance() < 0.7 * before
+    assert torch.equal(qat(x), qat.freeze()(x))

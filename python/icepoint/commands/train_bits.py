@@ -35,18 +35,9 @@ def train_bits(
         return round(len(judge) * training.accuracy(network, judge, truth))
 
     calibration, recipe = images[:CALIBRATION].split(200), data.RECIPES[dataset]
-    logits = {"fc": 8}  # no layer reads these ten bytes, whose ties would decide answers
-    untrained = right(quantize(net, images[:1], calibration, bits, activation_bits=logits))
+    untrained = right(quantize(net, images[:1], calibration, bits))
     half = epochs * -(-len(images) // training.BATCH_SIZE) // 2
-    qat = training.prepare(
-        net,
-        images[:1],
-        calibration,
-        bits,
-        activation_bits=logits,
-        input_recipe=recipe,
-        batch_statistics=half,
-    )
+    qat = training.prepare(net, images[:1], calibration, bits, input_recipe=recipe, batch_statistics=half)
     start = time.monotonic()
     with progress_bar(f"training {model} for {bits} bits", epochs * len(images)) as advance:
         losses = training.train_classifier(
