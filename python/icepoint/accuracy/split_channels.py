@@ -17,9 +17,10 @@ from .rounding_noise import RoundingNoise, rounding_noise
 from .scaling import refuse_tuned
 from .ways import Way, ways
 
-#: Where the rounding of activations leaves the outputs less than this, channels are split.
-GOAL_DB = 30.0
-BUDGET, LARGE_BUDGET = 0.2, 0.4  # of the network's multiply-accumulates
+#: Where the rounding of activations leaves the outputs less than this, channels are split, until it would
+#: leave them GOAL_DB: rounded weights add as much again.
+LEAST_DB, GOAL_DB = 30.0, 33.0
+BUDGET, LARGE_BUDGET = 0.25, 0.4  # of the network's multiply-accumulates
 _MOST = 4  # copies of a channel: two bits more
 _BLOCK = 8  # no vector is shorter: 12 channels take as long as 16
 _LEAST = 0.25  # a block takes away so many % of the noise for each % of multiply-accumulates, or is left
@@ -33,9 +34,9 @@ def split_channels(graph: Captured, evidence: Evidence, budget: float = BUDGET) 
     shifted by (2 t - n + 1) / 2 n steps of its scale, so that the copies round differently and their mean has
     log2(n) bits more: 1 / n^2 of the noise. Depthwise layers between carry the copies (ways).
 
-    Nothing is done where the rounding of activations alone leaves the outputs GOAL_DB. Else the copies that
+    Nothing is done where the rounding of activations alone leaves the outputs LEAST_DB. Else the copies that
     take away most noise (rounding_noise) for a multiply-accumulate are added, in blocks of 8 a layer, until
-    the goal is met or `budget` of the network's multiply-accumulates is spent. Layers with results or
+    GOAL_DB is reached or `budget` of the network's multiply-accumulates is spent. Layers with results or
     weights of fewer than 8 bits, which are to save work, are left. ValueError where a method chose weights
     already.
     """
@@ -68,6 +69,8 @@ def _chosen(found: Sequence[Way], noise: RoundingNoise, budget: float) -> list[t
     """How many copies each channel of each way gets, int64 (c,): the best blocks that the budget holds."""
     times = [torch.ones(way.count, dtype=torch.int64) for way in found]
     wanted = noise.total - noise.signal / 10 ** (GOAL_DB / 10)
+    if noise.total <= noise.signal / 10 ** (LEAST_DB / 10):
+        return times
     costs = _Costs(found, noise)
     blocks = []
     for i, way in enumerate(found):
