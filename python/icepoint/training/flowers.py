@@ -32,7 +32,7 @@ _LOADED = 224  # pixels; augmentation samples smaller pictures out of these
 _BATCH, _LEARNING_RATE, _WEIGHT_DECAY, _SMOOTHING = 32, 1e-3, 0.05, 0.1
 _EPOCHS = 160
 # With few bits a trained network is trained on, from where calibration alone ends. Start, rates and loss were
-# compared on train pictures kept from training (docs/training.md); half as many epochs were enough there.
+# compared on train pictures kept from training, the number of epochs was not (docs/training.md).
 _BITS_EPOCHS, _BITS_RATE, _BITS_START = 24, 3e-4, "max"
 _RANGES_FASTER = 10  # an Adam step moves a range by its rate of itself, and 24 epochs are only 768 steps
 
