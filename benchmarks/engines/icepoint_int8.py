@@ -16,7 +16,8 @@ _CALIBRATION_BATCH = 16  # not the job's: the file takes any batch, and each bat
 def prepare(job: Job) -> None:
     x = torch.from_numpy(job.array("input"))
     batches = torch.from_numpy(job.array("calibration")).split(_CALIBRATION_BATCH)
-    quantized = icepoint.quantize(networks.float_network(job), x, batches)
+    # "fast": the network as it is, for all engines the same multiply-accumulates; "accurate" may add some.
+    quantized = icepoint.quantize(networks.float_network(job), x, batches, recipe="fast")
     if job.engine == "icepoint_w4":
         _four_bits(quantized)
     quantized.freeze().save(job.own(".ice"))

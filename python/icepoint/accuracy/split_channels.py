@@ -17,9 +17,9 @@ from .rounding_noise import RoundingNoise, rounding_noise
 from .scaling import refuse_tuned
 from .ways import Way, ways
 
-#: Where the rounding of activations leaves the outputs less than this, channels are split, until it would
-#: leave them GOAL_DB: rounded weights add as much again.
-LEAST_DB, GOAL_DB = 30.0, 33.0
+#: Where the rounding of activations leaves the outputs less than this, one answer of twenty changes and time
+#: is well spent: channels are split until it would leave GOAL_DB (rounded weights add as much again).
+LEAST_DB, GOAL_DB = 27.0, 33.0
 BUDGET, LARGE_BUDGET = 0.25, 0.4  # of the network's multiply-accumulates
 _MOST = 4  # copies of a channel: two bits more
 _BLOCK = 8  # no vector is shorter: 12 channels take as long as 16
