@@ -24,6 +24,7 @@ from .modules import (
     QFunction,
     QLinear,
     QMaxPooling2d,
+    QMeanLinear,
     QModule,
     QMul,
     QPad,
@@ -35,6 +36,7 @@ from .modules import (
     QUpsample,
 )
 from .modules.function import RANGES
+from .modules.mean_linear import MeanLinear
 from .modules.weighted import QWeighted
 
 Options = dict[str, Any]  # num_bits and, where the layer has them, weights, weight_bits, activation, folded
@@ -82,7 +84,8 @@ def _weighted(step: Step, reader: Reader, options: Options) -> tuple[QModule, li
     if isinstance(step.module, nn.Conv2d) and maps and isinstance(maps[0], _NORMS):
         options |= {"has_qin": False, "relu": False, "folded": maps[1:]}
         return _tuned(QConvBNReLU(step.module, maps[0], **options), step), steps
-    kind = {nn.Conv2d: QConv2d, nn.ConvTranspose2d: QConvTranspose2d}.get(type(step.module), QLinear)
+    kinds = {nn.Conv2d: QConv2d, nn.ConvTranspose2d: QConvTranspose2d, MeanLinear: QMeanLinear}
+    kind = kinds.get(type(step.module), QLinear)
     return _tuned(kind(step.module, has_qin=False, folded=maps, **options), step), steps
 
 

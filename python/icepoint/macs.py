@@ -10,7 +10,8 @@ from torch import nn
 
 
 def macs(module: nn.Module, shape: Sequence[int]) -> int:
-    """Multiply-accumulates of one image with an output of `shape` (c, h, w): outputs times the taps of each.
+    """Multiply-accumulates of one image with an output of `shape` (c, h, w): outputs times the taps of each,
+    those of the picture for which it was captured where a layer reads the mean of one.
 
     >>> macs(nn.Conv2d(3, 8, 3), (8, 10, 10))
     21600
@@ -24,4 +25,4 @@ def macs(module: nn.Module, shape: Sequence[int]) -> int:
         )
     if not isinstance(module, (nn.Conv2d, nn.Linear)):
         return 0
-    return math.prod(shape) * weight[0].numel()
+    return math.prod(shape) * weight[0].numel() * getattr(module, "cells", 1)

@@ -59,9 +59,17 @@ class Options:
         own = self.few_bits_observer if num_bits < 8 else self.input_observer if is_input else None
         return make(own or self.observer or "min_max")
 
-    def stages(self, graph: Captured) -> list[Stage]:
-        """The stages of integers that a graph becomes."""
-        stages = stages_of(graph, self.weights, *self._bits())
+    def stages(self, graph: Captured, as_given: bool = False) -> list[Stage]:
+        """The stages of integers that a graph becomes.
+
+        `as_given`: it is what the caller named bits of, and ValueError where a name is of no layer. Methods
+        may take layers out of it.
+        """
+        bits = self._bits()
+        stages = stages_of(graph, self.weights, *bits)
+        if as_given:
+            for named in bits:
+                named.check_used()
         sources = sources_of(stages)
         outputs = {sources.get(value) for value in graph.outputs}
         for stage in stages:

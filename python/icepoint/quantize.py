@@ -80,7 +80,8 @@ def quantize(
     name = type(model).__name__
     if graph.missing and (strict or graph.broken):
         raise ValueError(Coverage(graph).refusal(f"quantize: {name} has parts without an integer form"))
-    if not any(isinstance(stage.layer, QModule) and stage.steps for stage in options.stages(graph)):
+    stages = options.stages(graph, as_given=True)
+    if not any(isinstance(stage.layer, QModule) and stage.steps for stage in stages):
         told = f"quantize: {name} has no layer that computes in integers"
         raise ValueError(Coverage(graph).refusal(told) if graph.missing else told)
     with together() as workers:

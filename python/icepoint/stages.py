@@ -114,8 +114,6 @@ class _Builder:
             else:
                 inputs, layer, steps = step.inputs, step.module, [step]
             self._append(step.name, layer, steps, inputs, steps[-1].output)
-        self.weight_bits.check_used()
-        self.activation_bits.check_used()
         self._mark_last_reads()
         return self.stages
 

@@ -8,6 +8,7 @@ from .equalize import equalize
 from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement, judge
+from .merge_means import merge_means
 from .recipes import RECIPES, STEPS, GraphStep, Method, Trial
 from .reestimate_batchnorm import reestimate_batchnorm
 from .round_weights import round_weights
@@ -31,6 +32,7 @@ __all__ = [
     "equalize",
     "fold_batchnorm",
     "judge",
+    "merge_means",
     "reestimate_batchnorm",
     "round_weights",
     "smooth",

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..capture import Captured, Step
 from ..modules.folding import composed
+from ..modules.mean_linear import MeanLinear
 from ..modules.weighted import QWeighted
 from ..tuning import Tuning
 from .evidence import Evidence
@@ -86,6 +87,8 @@ def _ends(clamps: list[Step]) -> tuple[float | None, float | None]:
 
 def _corrected(step: Step, layer: QWeighted, x: torch.Tensor) -> Tuning:
     lost = layer.float_weights()[0].detach().double() - layer.fake_weights()[0].detach().double()
+    # Weights of a sum over a picture meet each of its places.
+    x = x * (step.module.cells if isinstance(step.module, MeanLinear) else 1)
     shift = (lost.flatten(2).sum(2) if lost.dim() > 2 else lost) * input_channels(step.module, x)
     bias = shift.sum(1)
     return replace(step.tuning, bias=bias if step.tuning.bias is None else step.tuning.bias + bias)

@@ -12,7 +12,7 @@ from ..capture.functions import Aten, Function
 from ..capture.operators import Clamp, Pad, PermuteChannels, Resize, Slice
 from ..layers import WEIGHTED, following_maps
 from ..modules.function import Slopes
-from .weighted import weights_of
+from .weighted import reads_pictures, weights_of
 
 _POOLS = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 
@@ -89,10 +89,10 @@ def _reach(
         if step is None or len(step.inputs) != 1:
             whole = False
         elif isinstance(step.module, WEIGHTED):
-            if channels.spatial is isinstance(step.module, nn.Linear):
-                whole = False
-            else:
+            if reads_pictures(step.module) is channels.spatial:
                 link.consumers.append((step, channels.of))
+            else:
+                whole = False
         elif not averages and bound_of(step.module) is not None:
             link.clamps.append(step)
             whole &= _reach(readers, step.output, channels, link)

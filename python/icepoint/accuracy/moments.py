@@ -76,7 +76,8 @@ def moments(
     """The moments over images (number, float results (oc, places), codes of the inputs of `module`).
 
     Of an image's places every `step`-th counts, from number % step on. A code less the zero point is an
-    integer below 2^8, a result one of at most 2^24: sums of 2^21 products stay below 2^53, exact.
+    integer below 2^8, a result one of at most 2^24: sums of 2^21 products stay below 2^53, exact. So do those
+    of 256 images where a layer reads sums over 2^12 places (merge_means).
     """
     sums: list[torch.Tensor] = []
     count = 0

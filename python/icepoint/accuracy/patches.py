@@ -6,18 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..modules.mean_linear import MeanLinear
 from ..modules.windows import conv_padding, pair
 
 
 def patches(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """(groups, K, places): what each place of a layer's result reads of x (n, ...), in any float dtype.
 
-    K counts as weight[oc].flatten() does, for the weight (oc, ic / groups, ...) of weights_of: the layer is
-    weight.view(groups, -1, K) @ patches(module, x), and its bias.
+    K counts as weight[oc].flatten() does, for the weight (oc, ic / groups, ...) of the layer's float_weights:
+    it is weight.view(groups, -1, K) @ patches(module, x), and its bias.
 
     >>> patches(nn.Conv2d(4, 6, 3, groups=2), torch.zeros(5, 4, 8, 8)).shape
     torch.Size([2, 18, 180])
     """
+    if isinstance(module, MeanLinear):
+        return x.sum((2, 3)).mT[None]
     if isinstance(module, nn.Linear):
         return x.reshape(1, -1, x.shape[-1]).mT
     assert isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))

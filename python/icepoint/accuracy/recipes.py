@@ -19,6 +19,7 @@ from .equalize import equalize
 from .evidence import Evidence
 from .fold_batchnorm import fold_batchnorm
 from .judge import Judgement
+from .merge_means import merge_means
 from .reestimate_batchnorm import reestimate_batchnorm
 from .round_weights import round_small_weights, round_weights
 from .smooth import smooth
@@ -29,6 +30,7 @@ GraphStep = Callable[[Captured, Evidence], Captured]
 #: Every method by the name that `recipe=[...]` and `--recipe` take.
 STEPS: dict[str, GraphStep] = {
     "fold_batchnorm": fold_batchnorm,
+    "merge_means": merge_means,
     "equalize": equalize,
     "smooth": smooth,
     "split_channels": split_channels,
@@ -134,6 +136,6 @@ def _name(step: GraphStep) -> str:
 #: at 8 bits and may cost where new data goes beyond the calibration images; with fewer bits it wins much.
 RECIPES = {
     "fast": Method("fast", ()),
-    "accurate": Method("accurate", ((split_channels, round_small_weights),), "mse", "pixels"),
-    "max": Method("max", (correct_bias, (split_more_channels, round_weights)), "mse", "pixels"),
+    "accurate": Method("accurate", (merge_means, (split_channels, round_small_weights)), "mse", "pixels"),
+    "max": Method("max", (merge_means, correct_bias, (split_more_channels, round_weights)), "mse", "pixels"),
 }

@@ -10,7 +10,7 @@ from ..capture import Captured, Step
 from ..capture.functions import channels_of, is_function
 from ..capture.operators import Affine, Pad, Resize, Slice
 from ..layers import WEIGHTED
-from .weighted import weights_of
+from .weighted import reads_pictures, weights_of
 
 _MAPS = (nn.BatchNorm1d, nn.BatchNorm2d, Affine)
 _MOVES = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, Resize)
@@ -59,7 +59,7 @@ def _reach(readers: dict[int, list[Step | None]], value: int, way: Way) -> bool:
             return False
         module = step.module
         if isinstance(module, WEIGHTED) and _groups(module) == 1:
-            if isinstance(module, nn.Linear) is not flat:
+            if reads_pictures(module) is flat:
                 return False
             way.readers.append(step)
             continue

@@ -9,6 +9,7 @@ from torch import nn
 
 from ..capture.builders.common import shell
 from ..modules.conv_transpose import swapped
+from ..modules.mean_linear import MeanLinear
 
 
 def weights_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -21,6 +22,11 @@ def weights_of(module: nn.Module) -> tuple[torch.Tensor, torch.Tensor | None]:
     if isinstance(module, nn.ConvTranspose2d):
         weight = swapped(weight, module.groups)
     return weight, None if module.bias is None else module.bias.detach()
+
+
+def reads_pictures(module: nn.Module) -> bool:
+    """Whether a layer with weights reads channels on axis 1 of (n, c, h, w), and not the last axis."""
+    return not isinstance(module, nn.Linear) or isinstance(module, MeanLinear)
 
 
 def with_weights(
@@ -40,6 +46,8 @@ def with_weights(
 
 
 def _like(m: nn.Module, outputs: int, inputs: int, groups: int, bias: bool) -> nn.Module:
+    if isinstance(m, MeanLinear):
+        return MeanLinear(inputs, outputs, bias, m.cells)
     if isinstance(m, nn.Linear):
         return nn.Linear(inputs, outputs, bias)
     if isinstance(m, nn.ConvTranspose2d):

@@ -10,6 +10,7 @@ from .conv_transpose import QConvTranspose2d
 from .function import QFunction, QPReLU, QSigmoid
 from .fused import QConvBNReLU
 from .linear import QDense, QLinear
+from .mean_linear import QMeanLinear
 from .moving import QChannelShuffle, QPermuteChannels, QPixelShuffle, QSlice
 from .pad import QPad
 from .pool import QAdaptiveAvgPool2d, QAvgPool2d, QMaxPooling2d
@@ -32,6 +33,7 @@ __all__ = [
     "QInput",
     "QLinear",
     "QMaxPooling2d",
+    "QMeanLinear",
     "QModule",
     "QMul",
     "QPReLU",

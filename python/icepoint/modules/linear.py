@@ -57,13 +57,14 @@ class QLinear(QWeighted):
     def quantize_inference(self, x: torch.Tensor) -> torch.Tensor:
         """int32 codes (..., in_features) of q_in to int32 codes (..., out_features) of q_out."""
         self._require_frozen()
-        codes = self._bytes(x, self.q_in)
+        return self._requantized(self._bytes(x, self.q_in)).to(torch.int32)
+
+    def _requantized(self, codes: torch.Tensor) -> torch.Tensor:
         weight, weight_zero_point, bias, multiplier, shift = self._op_weights()
-        y = torch.ops.icepoint.qlinear(
+        return torch.ops.icepoint.qlinear(
             codes, self.q_in.zero_point, weight, weight_zero_point, bias, multiplier, shift,
             self.q_out.zero_point, *self.code_range,
         )  # fmt: skip
-        return y.to(torch.int32)
 
     def accumulate(self, codes: torch.Tensor) -> torch.Tensor:
         return torch.ops.icepoint.linear_int32(codes, self.q_in.zero_point, *self._op_weights()[:3])
