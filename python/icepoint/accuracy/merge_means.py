@@ -37,7 +37,7 @@ def merge_means(graph: Captured, evidence: Evidence) -> Captured:
     >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
     >>> q = icepoint.quantize(net, torch.randn(1, 1, 9, 9), torch.randn(8, 1, 9, 9), recipe=["merge_means"])
     >>> [stage.name for stage in q.stages]
-    ['x', '0', '3']
+    ['input', '0', '3']
     """
     found = [] if graph.missing else list(_candidates(graph))
     if not found:
