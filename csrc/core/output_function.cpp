@@ -131,14 +131,13 @@ void apply(const OutputFunction& f, const Shape& shape, const LaidValues& values
   const size_t channels = shape.size() == 3 ? 0 : 2;
   const int64_t lines = d[a] * d[b], count = lines * d[axis];
   for (int64_t l = begin; l < end; ++l) {
-    const int64_t image = l / lines, i = l % lines / d[b], j = l % d[b];
-    const std::array<int64_t, 3> at = axis == 0   ? std::array<int64_t, 3>{0, i, j}
-                                      : axis == 1 ? std::array<int64_t, 3>{i, 0, j}
-                                                  : std::array<int64_t, 3>{i, j, 0};
+    const int64_t image = l / lines;
+    std::array<int64_t, 3> at{};  // the line's first value
+    at[a] = l % lines / d[b], at[b] = l % d[b];
     const int64_t first =
         image * values.image + at[0] * values.step[0] + at[1] * values.step[1] + at[2] * values.step[2];
     const Line line{values, first, d[axis], values.step[axis], at[channels], axis == channels ? 1 : 0};
-    T* const to = y + image * count + i * dense[a] + j * dense[b];
+    T* const to = y + image * count + at[a] * dense[a] + at[b] * dense[b];
     switch (f.kind) {
       case Kind::none:
         for (int64_t k = 0; k < line.count; ++k) to[k] = static_cast<T>(line.real(k));

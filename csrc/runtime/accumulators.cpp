@@ -7,28 +7,12 @@
 namespace icepoint {
 namespace {
 
-const Node& node_of(const ModelFile& file, int64_t value) {
-  return file.graph.nodes[static_cast<size_t>(value) - file.graph.inputs.size()];
-}
-
-std::vector<double> scales_of(const ModelFile& file, int64_t value, int64_t channels) {
-  const Node& node = node_of(file, value);
-  const double x = file.proof.values[static_cast<size_t>(node.inputs[0])].q.scale;
-  const auto w = layer_with_accumulators(node)->weights->weight_scale.as<float>();
+/// Of channel c: the real that an accumulator of 1 stands for.
+std::vector<double> scales_of(const Weights& weights, int64_t channels, double x_scale) {
+  const auto w = weights.weight_scale.as<float>();
   std::vector<double> scales;
-  for (int64_t c = 0; c < channels; ++c) scales.push_back(x * w[w.size() == 1 ? 0 : c]);
+  for (int64_t c = 0; c < channels; ++c) scales.push_back(x_scale * w[w.size() == 1 ? 0 : c]);
   return scales;
-}
-
-StoredRequant requant_of(const ModelFile& file, int64_t value, int64_t channels) {
-  const AccumulatingLayer layer = *layer_with_accumulators(node_of(file, value));
-  const OutputRange range{file.proof.values[static_cast<size_t>(value)].q.zero_point,
-                          static_cast<int32_t>(layer.lo), static_cast<int32_t>(layer.hi)};
-  return {{layer.weights->multiplier.as<int32_t>(), layer.weights->shift.as<int32_t>(), range}, channels};
-}
-
-int64_t channels_of(const ModelFile& file, int64_t value) {
-  return layer_with_accumulators(node_of(file, value))->channels;
 }
 
 }  // namespace
@@ -40,9 +24,16 @@ std::vector<bool> lie_as_accumulators(const ModelFile& file) {
   return lie;
 }
 
-Accumulators::Accumulators(const ModelFile& file, int64_t value)
-    : scales_(scales_of(file, value, channels_of(file, value))),
-      requant_(requant_of(file, value, channels_of(file, value))) {}
+Accumulators Accumulators::of(const ModelFile& file, int64_t value) {
+  const std::vector<ValueInfo>& values = file.proof.values;
+  const Node& node = file.graph.nodes[static_cast<size_t>(value) - file.graph.inputs.size()];
+  const auto [weights, channels, lo, hi] = *layer_with_accumulators(node);
+  const OutputRange range{values[static_cast<size_t>(value)].q.zero_point, static_cast<int32_t>(lo),
+                          static_cast<int32_t>(hi)};
+  const double x_scale = values[static_cast<size_t>(node.inputs[0])].q.scale;
+  const ChannelRequant requant{weights->multiplier.as<int32_t>(), weights->shift.as<int32_t>(), range};
+  return {scales_of(*weights, channels, x_scale), StoredRequant(requant, channels)};
+}
 
 void Accumulators::codes(const int32_t* acc, uint8_t* y, int64_t step) const {
   const Requant q = requant_.view();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "format/file.h"
@@ -16,7 +17,7 @@ std::vector<bool> lie_as_accumulators(const ModelFile&);
 class Accumulators {
  public:
   /// Of a value that lie_as_accumulators() names.
-  Accumulators(const ModelFile&, int64_t value);
+  static Accumulators of(const ModelFile&, int64_t value);
 
   /// Of one pixel's accumulators (oc), results `step` apart. Reals are float32(acc * s_x s_w[c]), the
   /// products in double: s_x s_w[c] is exact there.
@@ -25,6 +26,9 @@ class Accumulators {
   const double* scales() const { return scales_.data(); }  // (oc)
 
  private:
+  Accumulators(std::vector<double> scales, StoredRequant requant)
+      : scales_(std::move(scales)), requant_(std::move(requant)) {}
+
   std::vector<double> scales_;
   StoredRequant requant_;
 };

@@ -62,7 +62,8 @@ Executor::Executor(const ModelFile& file, const Kernels& kernels, Program progra
 
 Edge Executor::edge_of(const Program& program, int64_t value, const OutputFunction& function) const {
   std::shared_ptr<const Accumulators> accumulators;
-  if (program.plan.accumulators[value]) accumulators = std::make_shared<Accumulators>(file_, value);
+  if (program.plan.accumulators[value])
+    accumulators = std::make_shared<Accumulators>(Accumulators::of(file_, value));
   return {file_.proof.values[value], program.plan.places[value], function, std::move(accumulators)};
 }
 
