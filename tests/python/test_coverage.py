@@ -94,6 +94,28 @@ def test_codes_cross_a_float_part_unchanged():
         mixed(torch.zeros(2, 4, 16, 16))
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda y: y.mean((1, 2, 3)).sigmoid(),
+        lambda y: y.unflatten(1, (2, -1)).softmax(1),
+        lambda y: y.unflatten(1, (2, -1)).argmax(1),
+    ],
+    ids=["(n,) sigmoid", "(n, 2, 2, h, w) softmax", "(n, 2, 2, h, w) argmax"],
+)
+def test_float_ends_have_any_rank(end):
+    """Integers, and the functions behind them, have 1 to 3 dimensions behind n."""
+    net = net_of(OneConv, lambda n, x: end(n.conv(x)))
+    q = icepoint.quantize(net, X[:1], [X], strict=False)
+    with torch.no_grad():
+        found, real = q(X), net(X)
+    assert torch.equal(q.freeze(strict=False)(X), found)
+    assert found.shape == real.shape and found.dtype == real.dtype
+    near = (found == real).double().mean() if real.dtype == torch.int64 else (found - real).abs().max() < 0.05
+    assert near > 0.9
+    assert q.measure(remedies=False).to_dict()["outputs"]["images"] == len(X)
+
+
 @pytest.mark.parametrize("name, size", [("convnext_tiny", 32), ("vit_b_32", 64), ("swin_t", 64)])
 def test_transformers_are_refused_with_the_list(name, size):
     models, options = import_torchvision().models, {"image_size": size} if name == "vit_b_32" else {}

@@ -74,7 +74,8 @@ def judge(
     share = share or Share(Workers(), len(expected[0]))
     energies, answers = [], []
     for y, z in zip(expected, found, strict=True):
-        for a, b in zip(y.double().flatten(1), z.double().flatten(1), strict=True):
+        for a, b in zip(y.double(), z.double(), strict=True):
+            a, b = a.flatten(), b.flatten()  # a network that stays float at its end may give (n,)
             energies.append((float(a.dot(a)), float((a - b).dot(a - b))))
         if y.dim() == 2 and y.shape[1] > 1:
             answers += (y.argmax(1) != z.argmax(1)).tolist()

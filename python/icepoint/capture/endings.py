@@ -38,7 +38,10 @@ class Ending:
 
     def of_reals(self, y: torch.Tensor) -> torch.Tensor:
         """Of an output's float32 reals (n, ...) by the function that frozen files run, in double: the same
-        bytes. int64 of argmax."""
+        bytes. int64 of argmax. Where an end stays float, ranks that no file has are torch's."""
+        if not 2 <= y.dim() <= 4:
+            found = self.in_float(y.double())
+            return found if self.function == "argmax" else found.float()
         dense = y.detach().to("cpu", torch.float32).contiguous().numpy()
         found = torch.from_numpy(_C.output_function(dense, json.dumps(self.to_dict()))).to(y.device)
         return found.long() if self.function == "argmax" else found

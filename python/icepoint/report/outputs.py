@@ -30,8 +30,8 @@ class Outputs:
     def add(self, floats: Sequence[Tensor], others: Sequence[Tensor]) -> None:
         """Outputs in front of what ends the network, such as a softmax."""
         for y, other in zip(floats, others, strict=True):
-            for a, b in zip(y.flatten(1), other.flatten(1), strict=True):  # an image's doubles at a time
-                a, error = a.double(), (b - a).double()
+            for a, b in zip(y, other, strict=True):  # an image's doubles at a time
+                a, error = a.flatten().double(), (b - a).flatten().double()
                 self.signal += float(a.dot(a))
                 self.noise += float(error.dot(error))
         self.images += len(floats[0])

@@ -67,8 +67,10 @@ class LayerSums:
             self._add_codes(y, result, q)
 
     def _rows(self, y: Tensor) -> Tensor:
-        """(n, channels, values)."""
-        return y.movedim(channel_axis(self.stage.layer, y), 1).flatten(2) if y.dim() > 2 else y.unsqueeze(-1)
+        """(n, channels, values); what stays float may be (n,)."""
+        if y.dim() <= 2:
+            return y.reshape(len(y), -1, 1)
+        return y.movedim(channel_axis(self.stage.layer, y), 1).flatten(2)
 
     def _energy(self, y: Tensor) -> Tensor:
         """Sums of squares (n, channels), in double."""
