@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from .accuracy import Evidence, GraphStep, Method
@@ -15,11 +16,12 @@ from .modules import QModule
 from .observers import Observer
 from .observing import check_same
 from .options import Bits, Options
-from .quantize_inputs import check_model, examples_of, split_recipes
+from .quantize_inputs import check_model, examples_of, split_recipes, with_gradients
 from .quantized import QuantizedModel
 from .recipe import Recipe
 
 
+@torch.inference_mode(False)  # the graph's own tensors are made here, and methods differentiate through them
 def quantize(
     model: nn.Module,
     example_inputs: Any,
@@ -75,7 +77,7 @@ def quantize(
     method = Method.of(method)
     check_model(model, "quantize")
     args, kwargs, examples = examples_of(example_inputs, "quantize")
-    source = Source(model, args, kwargs)
+    source = Source(with_gradients(model), args, kwargs)
     graph = source.read()
     name = type(model).__name__
     if graph.missing and (strict or graph.broken):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -85,6 +86,12 @@ def check_model(model: nn.Module, who: str) -> None:
             )
         if isinstance(tensor, nn.Parameter) and tensor.dtype != torch.float32:
             raise ValueError(f"{who}: {name} is {tensor.dtype}, expected float32: call model.float() first")
+
+
+def with_gradients(model: nn.Module) -> nn.Module:
+    """The model; a copy where torch.inference_mode made its weights, through which autograd goes nowhere."""
+    made_there = any(tensor.is_inference() for tensor in (*model.parameters(), *model.buffers()))
+    return copy.deepcopy(model) if made_there else model
 
 
 def split_recipes(recipe: Any, input_recipe: Any) -> tuple[Any, Recipe | None]:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+from torch import nn
 
 import icepoint
 from road_nets import calibrated, frozen, images, outputs, subjects
@@ -80,6 +81,25 @@ def test_calibrating_in_any_mode_of_torch_gives_the_same_file(name, environment)
             simulated = net.quantize_forward(images(2, 2, channels))
         assert all(y.dtype == torch.float32 for y in outputs(simulated))
     assert files[0] == files[1]
+
+
+def test_quantize_in_inference_mode_gives_the_same_file():
+    """Methods compute gradients; weights and images that are made in that mode have none of their own."""
+
+    def subject():
+        torch.manual_seed(3)
+        first = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 8, 3))  # its weight is made in forward
+        return nn.Sequential(first, nn.ReLU(), nn.Conv2d(8, 4, 3)).eval(), images(8, 1, 3, 10)
+
+    def files(net, x):
+        q = icepoint.quantize(net, x[:1], x)
+        first = q.freeze().file_bytes
+        q.calibrate(x * 2)
+        return first, q.freeze().file_bytes
+
+    want, outside = files(*subject()), subject()
+    with torch.inference_mode():
+        assert files(*outside) == files(*subject()) == want
 
 
 @pytest.mark.parametrize("environment", ROUNDING)

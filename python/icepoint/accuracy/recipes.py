@@ -94,6 +94,7 @@ class Method:
         return cls(", ".join(_name(step) for step in steps), steps, measured=False)
 
     @torch.autocast("cpu", enabled=False)  # integers stand for float32, wherever quantize is called
+    @torch.inference_mode(False)  # and calibrate: methods may ask for gradients
     def apply(self, evidence: Evidence) -> QuantizedModel:
         """The model of integers after all methods; `trials` tells what each did."""
         asked = evidence
