@@ -22,7 +22,6 @@ from .ties import Causes, causes
 if TYPE_CHECKING:
     from ...frozen import FrozenModel
 
-
 Pair = tuple[np.ndarray, np.ndarray]  # an input's codes, and what the runtime gets
 
 _ELEMENTS = 1 << 22  # of the largest value of the images that run at a time

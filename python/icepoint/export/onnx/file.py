@@ -20,10 +20,8 @@ from .qdq import QDQ, dequantized, quantized
 if TYPE_CHECKING:
     from ...frozen import FrozenModel
 
-DIGEST, VALUES = (
-    "icepoint.digest",
-    "icepoint.values",
-)  # metadata: whose file this is, and where its values are
+# Metadata: whose file this is, and where its values are.
+DIGEST, VALUES = "icepoint.digest", "icepoint.values"
 
 
 def save_onnx(frozen: FrozenModel, path: str | os.PathLike[str], integers: bool) -> Path:
@@ -42,7 +40,8 @@ def onnx_model(document: Document, integers: bool) -> Any:
     about, layers = document.about, list(document.integers.values())
     g = OnnxGraph([q["name"] for q in about["inputs"]])
     ends = {q["value"]: (q, g.name(q["name"])) for q in about["outputs"]}
-    operators, of_sums = (EXACT, exact.of_sums) if integers else (QDQ, qdq.of_sums)
+    operators = MOVES | (EXACT if integers else QDQ)
+    of_sums = (exact if integers else qdq).of_sums
     values: list[str] = []
     for q in about["inputs"]:
         g.prefix = f"{q['name']}."
@@ -55,7 +54,7 @@ def onnx_model(document: Document, integers: bool) -> Any:
             reals = of_sums(g, layer, *xs)
             values.append(reals if "function" in q else g.name_last(name))
         else:
-            values.append({**MOVES, **operators}[layer["op"]](g, layer, *xs))
+            values.append(operators[layer["op"]](g, layer, *xs))
     outputs = [_output(g, q, values[k], name) for k, (q, name) in ends.items()]
     inputs = [g.value(q["name"], np.float32, q["shape"]) for q in about["inputs"]]
     told = {
