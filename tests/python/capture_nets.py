@@ -80,6 +80,13 @@ class Found:
 Named = collections.namedtuple("Named", "scores features")
 
 
+def small_chain(seed):
+    """(3, 8, 8) to 3 numbers: the least that has a convolution, an activation and a linear layer."""
+    torch.manual_seed(seed)
+    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)
+    return nn.Sequential(*layers).eval()
+
+
 class OneConv(nn.Module):
     """A convolution and a line of Python around it."""
 

@@ -8,21 +8,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import icepoint
+from capture_nets import small_chain
 from icepoint import Recipe
 from icepoint.calibration_data import Batches
 
 SEED = 31
 RECIPE = Recipe(mean=[0.4, 0.5, 0.6], std=[0.2, 0.3, 0.25])
-
-
-def network():
-    torch.manual_seed(SEED)
-    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)
-    return nn.Sequential(*layers).eval()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +32,7 @@ def x(pixels):
 
 @pytest.fixture(scope="module")
 def expected(x):
-    return icepoint.quantize(network(), x[:1], [x], recipe=RECIPE).freeze().file_bytes
+    return icepoint.quantize(small_chain(SEED), x[:1], [x], recipe=RECIPE).freeze().file_bytes
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +77,7 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same_file(form, x, expected):
-    q = icepoint.quantize(network(), x[:1], FORMS[form](x), recipe=RECIPE)
+    q = icepoint.quantize(small_chain(SEED), x[:1], FORMS[form](x), recipe=RECIPE)
     assert q.freeze().file_bytes == expected
 
 
@@ -94,7 +88,7 @@ def test_pixels_and_files(x, pixels, folder, tmp_path, expected):
     np.savez(tmp_path / "named.npz", y=np.arange(40), x=x.numpy())
     forms = [pixels, torch.from_numpy(pixels).permute(0, 3, 1, 2), folder, str(folder)]
     for data in [*forms, *(tmp_path / name for name in ("x.npy", "pixels.npy", "one.npz", "named.npz"))]:
-        found = icepoint.quantize(network(), x[:1], data, recipe=RECIPE).freeze().file_bytes
+        found = icepoint.quantize(small_chain(SEED), x[:1], data, recipe=RECIPE).freeze().file_bytes
         assert found == expected, data
 
 
@@ -126,23 +120,23 @@ def test_lengths_are_known_where_they_can_be(x, folder):
 ])  # fmt: skip
 def test_what_is_refused(data, text, x):
     with pytest.raises(ValueError, match=text):
-        icepoint.quantize(network(), x[:1], data(x))
+        icepoint.quantize(small_chain(SEED), x[:1], data(x))
 
 
 def test_folders_that_are_refused(x, folder, tmp_path):
     with pytest.raises(ValueError, match="pictures become inputs by a recipe, found none"):
-        icepoint.quantize(network(), x[:1], folder)
+        icepoint.quantize(small_chain(SEED), x[:1], folder)
     with pytest.raises(ValueError, match=r"holds no \.png or \.jpg file"):
-        icepoint.quantize(network(), x[:1], tmp_path, recipe=RECIPE)
+        icepoint.quantize(small_chain(SEED), x[:1], tmp_path, recipe=RECIPE)
     Image.new("RGB", (9, 8)).save(tmp_path / "wide.png")
     with pytest.raises(ValueError, match=r"wide\.png: the picture has 9 x 8 pixels, the model takes 8 x 8"):
-        icepoint.quantize(network(), x[:1], tmp_path, recipe=RECIPE)
+        icepoint.quantize(small_chain(SEED), x[:1], tmp_path, recipe=RECIPE)
     (tmp_path / "wide.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ValueError, match=r"wide\.png: expected a sound PNG or JPEG"):
-        icepoint.quantize(network(), x[:1], tmp_path, recipe=RECIPE)
+        icepoint.quantize(small_chain(SEED), x[:1], tmp_path, recipe=RECIPE)
     np.savez(tmp_path / "two.npz", a=x.numpy(), b=x.numpy())
     with pytest.raises(ValueError, match=r"two\.npz: expected an array named x, or one alone, found a, b"):
-        icepoint.quantize(network(), x[:1], tmp_path / "two.npz")
+        icepoint.quantize(small_chain(SEED), x[:1], tmp_path / "two.npz")
 
 
 _PEAK = """
@@ -199,7 +193,7 @@ def test_more_images_than_are_held_may_come_once(x, form):
     """Methods observe ranges again: on what is held, where nothing comes any more."""
     many = [*x.repeat(6, 1, 1, 1).split(40), 2 * x]
     data = form(many)
-    q = icepoint.quantize(network(), x[:1], data, recipe=["correct_bias"])
+    q = icepoint.quantize(small_chain(SEED), x[:1], data, recipe=["correct_bias"])
     assert torch.equal(q.freeze()(x), q(x))
     if form is list:
         data.clear()

@@ -7,17 +7,11 @@ import time
 
 import pytest
 import torch
-from torch import nn
 
 import icepoint
+from capture_nets import small_chain
 
 SEED = 31
-
-
-def network():
-    torch.manual_seed(SEED)
-    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3)
-    return nn.Sequential(*layers).eval()
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +25,7 @@ def interrupted(*batches):
 
 
 def test_an_interrupt_leaves_the_float_model_as_it_was(x):
-    model = network()
+    model = small_chain(SEED)
     before = {name: t.clone() for name, t in model.state_dict().items()}
     modules = list(model.modules())
 
@@ -45,7 +39,7 @@ def test_an_interrupt_leaves_the_float_model_as_it_was(x):
 @pytest.mark.parametrize("recipe", ["fast", "accurate"])
 def test_an_interrupted_calibration_goes_on(x, recipe):
     def quantized(data):
-        return icepoint.quantize(network(), x[:1], data, recipe=recipe)
+        return icepoint.quantize(small_chain(SEED), x[:1], data, recipe=recipe)
 
     q = quantized(x[:8])
     with pytest.raises(KeyboardInterrupt):
@@ -63,7 +57,7 @@ def test_an_interrupted_calibration_goes_on(x, recipe):
 @pytest.mark.parametrize("observer", ["min_max", "moving_average"])
 def test_what_an_interrupted_call_has_seen_counts_later_only_without_corrections(x, recipe, observer):
     def calibrated(*calls):
-        q = icepoint.quantize(network(), x[:1], x[:8], recipe=recipe, observer=observer)
+        q = icepoint.quantize(small_chain(SEED), x[:1], x[:8], recipe=recipe, observer=observer)
         for data in calls:
             try:
                 q.calibrate(data)
@@ -83,7 +77,7 @@ def test_what_an_interrupted_call_has_seen_counts_later_only_without_corrections
 
 def test_ctrl_c_in_the_middle_of_a_batch_leaves_a_model_that_computes(x):
     """The first layers have seen the batch, the others have not."""
-    q = icepoint.quantize(network(), x[:1], x[:8], recipe="fast")
+    q = icepoint.quantize(small_chain(SEED), x[:1], x[:8], recipe="fast")
     before = [q.get_submodule(name).q_out.max for name in ("0", "3")]
 
     def stop(*_):
@@ -110,7 +104,7 @@ def test_ctrl_c_ends_a_long_calibration_at_once(x):
         raise AssertionError("a minute went by without a look at the signal")
 
     timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    model = network()
+    model = small_chain(SEED)
     timer.start()
     try:
         with pytest.raises(KeyboardInterrupt):
