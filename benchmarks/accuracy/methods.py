@@ -1,4 +1,4 @@
-"""The tables of docs/corrections.md: what each accuracy method is worth on one network, alone and in pairs.
+"""What docs/corrections.md and decision 30 say of the methods: each on one network, alone and in pairs.
 
 python -m benchmarks.accuracy.methods [mobilenet [per_channel]]
 """
