@@ -46,6 +46,7 @@ PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   icepoint::ops::bind_files(m);
   icepoint::ops::bind_images(m);
   icepoint::ops::bind_model(m);
+  icepoint::ops::bind_direct(m);
   icepoint::ops::bind_outputs(m);
   icepoint::ops::bind_statistics(m);
 }

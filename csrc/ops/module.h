@@ -15,13 +15,14 @@ void bind_numbers(pybind11::module_& m);     // scalars of docs/numerics.md, thr
 void bind_files(pybind11::module_& m);       // encode, save, load, digest
 void bind_images(pybind11::module_& m);      // pictures to the model's pixels
 void bind_model(pybind11::module_& m);       // class Model
+void bind_direct(pybind11::module_& m);      // a FrozenModel's call
 void bind_outputs(pybind11::module_& m);     // functions that end a network
 void bind_statistics(pybind11::module_& m);  // extremes and counts for the observers
 
-/// A function run(x) of plain float32 tensors, that returns None where the operator has to be asked: other
-/// dtypes, shapes, devices, gradients, torch's modes. `torch` is the module. Throws std::invalid_argument
-/// where the model has not one input and one output.
-pybind11::object make_runner(const ModelPtr& model, const pybind11::object& torch);
+/// What direct_call(module, inputs, named) runs, for the attribute `_runner` of a module; None where the
+/// model has not one input and one output. `torch` is the module, `short_cuts` icepoint.torch_short_cuts.
+pybind11::object make_runner(const ModelPtr& model, const pybind11::object& torch,
+                             const pybind11::object& short_cuts);
 
 /// Input codes (n, channels, height, width) of uint8 pixels (n, h, w, c), by the recipe in the file.
 pybind11::array picture_codes(const Model& model, const pybind11::array& pixels);

@@ -106,7 +106,9 @@ class PyModel {
   }
 
   std::string describe() const { return describe_json(*model_); }
-  py::object runner(const py::object& torch) const { return make_runner(model_, torch); }
+  py::object runner(const py::object& torch, const py::object& short_cuts) const {
+    return make_runner(model_, torch, short_cuts);
+  }
 
   py::array picture_codes(const py::array& pixels) const { return ops::picture_codes(*model_, pixels); }
   py::list answers(const py::array& reals, int64_t top) const { return ops::answers(*model_, reals, top); }
@@ -183,8 +185,8 @@ void bind_model(py::module_& m) {
       .def("tensors", &PyModel::tensors, "Every tensor of the graph as stored, by name: 'conv1.weight', ...")
       .def("trace", &PyModel::trace, py::arg("inputs"),
            "[(name, uint8 codes (n, ...))] of every value, the inputs first, computed without fusions.")
-      .def("runner", &PyModel::runner, py::arg("torch"),
-           "run(x): a plain float32 tensor to another, or None where the operator has to be asked.")
+      .def("runner", &PyModel::runner, py::arg("torch"), py::arg("short_cuts"),
+           "What direct_call runs; None where the model has not one input and one output.")
       .def("picture_codes", &PyModel::picture_codes, py::arg("pixels"),
            "uint8 pixels (n, h, w, c) to input codes (n, channels, height, width), by the file's recipe.")
       .def("answers", &PyModel::answers, py::arg("reals"), py::arg("top"),

@@ -52,8 +52,8 @@ struct Model::Impl {
   /// n images of `shape`, of at most 4 bytes an element, must be addressable.
   static void check_batch(int64_t n, const Shape& shape, const char* who) {
     require(n >= 0, who, ": a batch of ", n, " images, expected 0 or more");
-    require(n <= std::numeric_limits<int64_t>::max() / 4 / *numel(shape), who, ": ", n, " images of ",
-            to_string(shape), " do not fit memory");
+    if (n > std::numeric_limits<int64_t>::max() / 4 / *numel(shape))
+      fail(who, ": ", n, " images of ", to_string(shape), " do not fit memory");
   }
 
   template <class T>
@@ -92,8 +92,9 @@ struct Model::Impl {
   void run(std::span<const In* const> in, int64_t n, std::span<uint8_t* const> codes,
            std::span<float* const> reals, bool functions, const char* who) const {
     check_inputs(in, n, who);
-    if (!codes.empty() || reals.empty()) check_outputs(codes, n, who);
-    if (!reals.empty()) check_outputs(reals, n, who);
+    const bool wants_reals = functions || !reals.empty();
+    if (!codes.empty() || !wants_reals) check_outputs(codes, n, who);
+    if (wants_reals) check_outputs(reals, n, who);
     if constexpr (std::is_same_v<In, uint8_t>) check_codes(in, n, who);
     if (n == 0) return;
     const Pointers from(in);
@@ -142,7 +143,6 @@ int64_t Model::work() const {
 }
 
 void Model::run(std::span<const float* const> inputs, int64_t n, std::span<float* const> outputs) const {
-  impl_->check_outputs(outputs, n, "run");  // of which there are some: then these are asked for
   impl_->run(inputs, n, {}, outputs, true, "run");
 }
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.modules.module import _global_forward_hooks as _global_hooks
-from torch.nn.modules.module import _global_forward_pre_hooks as _global_pre_hooks
 
-from . import _C
+from . import _C, torch_short_cuts
 from .answers import Answers, class_map, classify
 from .export.interpreter import Integers
 from .export.methods import Exports
@@ -24,7 +22,8 @@ from .recipe import Recipe
 from .vision import Picture
 
 ModelFileError = _C.ModelFileError
-_is_compiling = torch.compiler.is_compiling
+_direct_call = _C.direct_call
+_is_dynamo_compiling = torch.compiler.is_dynamo_compiling
 
 
 class FrozenModel(Exports, nn.Module):
@@ -70,18 +69,13 @@ class FrozenModel(Exports, nn.Module):
 
     def _set_prepared(self, prepared: Any) -> None:
         self._prepared = prepared
-        one = len(self._inputs) == len(self._outputs) == 1
         # Past torch's dispatcher, which costs as much as a small network: docs/decisions/0015.
-        run = prepared.runner(torch) if one else lambda x: None
-        self._run = _to_indices(run) if any(self._argmax) else run
+        self._runner = prepared.runner(torch, torch_short_cuts)
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """forward(), through nn.Module's hooks where there are any, else the short way where it is open."""
-        hooks = self._forward_hooks or self._forward_pre_hooks or _global_hooks or _global_pre_hooks
-        if hooks or named or len(inputs) != 1 or _is_compiling():
-            return super().__call__(*inputs, **named)
-        y = self._run(inputs[0])
-        return super().__call__(*inputs) if y is None else y
+        y = None if _is_dynamo_compiling() else _direct_call(self, inputs, named)
+        return super().__call__(*inputs, **named) if y is None else y
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """float32 (n, ...) inputs to float32 (n, ...) outputs, int64 where argmax ends one."""
@@ -199,7 +193,7 @@ class FrozenModel(Exports, nn.Module):
     # nn.Module.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_prepared", "_run")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_prepared", "_runner")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -228,16 +222,6 @@ def _file_name(path: str | os.PathLike[str]) -> str:
     if "\0" in name:
         raise ValueError(f"path: expected a file's name, found a zero byte in {name!r}")
     return name
-
-
-def _to_indices(run: Callable[[torch.Tensor], torch.Tensor | None]) -> Callable[..., torch.Tensor | None]:
-    """`run`, whose float32 are indices, as int64."""
-
-    def indices(x: torch.Tensor) -> torch.Tensor | None:
-        y = run(x)
-        return None if y is None else y.long()
-
-    return indices
 
 
 def _single(outputs: list[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
