@@ -179,16 +179,31 @@ struct Vec {
       *part = spread(*part);
     return four;
   }
-  /// Four bytes of x to each quarter, from x, x + step, ...
-  static ICEPOINT_INLINE X splat_x4(const uint8_t* x, int64_t step) {
-    const auto four = [&](int64_t i) ICEPOINT_ALWAYS_INLINE {
-      int32_t bytes;
-      std::memcpy(&bytes, x + i * step, sizeof(bytes));
-      return bytes;
-    };
-    const Reg two = _mm512_mask_set1_epi32(_mm512_set1_epi32(four(0)), 0x00f0, four(1));
-    return _mm512_mask_set1_epi32(_mm512_mask_set1_epi32(two, 0x0f00, four(2)), 0xf000, four(3));
-  }
+  /// Four bytes of x to each quarter, from x, x + step, ...: of 16 neighbours where step is at most 4.
+  struct Apart {
+    int64_t step;
+    ICEPOINT_INLINE X operator()(const uint8_t* x) const {
+      const auto four = [&](int64_t i) ICEPOINT_ALWAYS_INLINE {
+        int32_t bytes;
+        std::memcpy(&bytes, x + i * step, sizeof(bytes));
+        return bytes;
+      };
+      const Reg two = _mm512_mask_set1_epi32(_mm512_set1_epi32(four(0)), 0x00f0, four(1));
+      return _mm512_mask_set1_epi32(_mm512_mask_set1_epi32(two, 0x0f00, four(2)), 0xf000, four(3));
+    }
+  };
+  struct Near {
+    static constexpr int64_t kMostStep = 4;
+    Reg places;
+    ICEPOINT_INLINE explicit Near(int64_t step) {
+      const Reg quarter = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+      places = add32(splat32(0x03020100), mul32(quarter, splat32(static_cast<int>(step) * 0x01010101)));
+    }
+    ICEPOINT_INLINE X operator()(const uint8_t* x) const {
+      const __m128i near = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+      return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(near), places);
+    }
+  };
   /// The lower half of every quarter, n of its 8 bytes, to y, y + step, ...
   static ICEPOINT_INLINE void store_quarters(uint8_t* y, int64_t step, Reg v, int n) {
     uint8_t bytes[64];
