@@ -106,6 +106,31 @@ def pairs_of_weights(graph, other):
             and a.module.weight is not None]  # fmt: skip
 
 
+class Sequence(nn.Module):
+    """What slides along a sequence, and features of (n, t, f), whose reshapes mix places with features."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(3, 8, 3, padding=1), nn.Conv1d(8, 6, 3, padding=1)
+        self.wide, self.image, self.flat = nn.Linear(6, 6), nn.Conv2d(6, 4, 1), nn.Linear(36, 4)
+        self.shape = shape
+
+    def forward(self, x):
+        x = F.relu(self.wide(F.relu(self.second(F.relu(self.first(x))))))
+        return self.flat(x.flatten(1)) if self.shape is None else self.image(x.reshape(-1, *self.shape))
+
+
+@pytest.mark.parametrize("shape", [None, (6, 2, 3), (6, 6, 1)])
+@pytest.mark.parametrize("method", [equalize, smooth])
+def test_sequences_keep_their_function(method, shape):
+    torch.manual_seed(SEED)
+    net, x = Sequence(shape).eval(), torch.randn(8, 3, 6, generator=torch.Generator().manual_seed(SEED))
+    q = icepoint.quantize(net, x[:1], x, recipe="fast")
+    assert [link.producer.name for link in links(q._captured)] == ["first"]
+    made, expected = floats(method(q._captured, q._evidence), x), net(x).detach()
+    assert float((made - expected).abs().max()) < 1e-5 * float(expected.abs().max())
+
+
 def test_equalized_ranges_are_alike():
     q = quantized(network(), images(16, SEED, 3, 14), [equalize])
     weights = folded(q._captured)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from ..capture import Captured, Reshape, Step
 from ..capture.functions import Aten, Function
+from ..capture.images import FromImage, ToImage
 from ..capture.operators import Clamp, Pad, PermuteChannels, Resize, Slice
 from ..layers import WEIGHTED, following_maps
 from ..modules.function import Slopes
@@ -119,6 +121,8 @@ def _behind(module: nn.Module, channels: Channels, averages: bool) -> Channels |
     """The channels behind a module with f(x / s) = f(x) / s a channel; None behind any other."""
     if _is_homogeneous(module):
         return None if averages else channels
+    if isinstance(module, (ToImage, FromImage)):
+        return channels if channels.spatial else None
     if isinstance(module, Reshape):
         return _reshaped(module.shape, channels)
     if not channels.spatial:
@@ -142,8 +146,11 @@ def _is_homogeneous(module: nn.Module) -> bool:
 
 
 def _reshaped(shape: tuple[int, ...], channels: Channels) -> Channels | None:
-    """(c, h, w) to (c, h', w') keeps the channels; to (c h w) each is repeated h w times."""
+    """(c, h, w) to (c, h', w') keeps the channels; to (c h w) each is repeated h w times. Features, the last
+    axis, go on from (f) alone: those of (t, f) come t times in turn."""
     count = len(channels.of)
+    if not channels.spatial and math.prod(shape) != count:
+        return None
     if len(shape) > 1:
         return Channels(channels.of, True) if shape[0] == count else None
     each, rest = divmod(shape[0], count)
