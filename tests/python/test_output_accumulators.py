@@ -49,11 +49,7 @@ def by_hand(frozen: icepoint.FrozenModel, name: str, x: np.ndarray) -> np.ndarra
     centred = x.astype(np.int64) - layer["x_zero_point"]
     acc = np.einsum("ok,nk...->no...", w, centred)
     acc += layer["bias"].astype(np.int64).reshape((-1,) + (1,) * (acc.ndim - 2))
-    before = frozen.integers()
-    names = list(before)
-    (source,) = layer["inputs"]
-    scale_x = np.float64(np.float32(before[names[source - 1]]["scale"]))
-    unit = scale_x * layer["weight_scale"].astype(np.float64)
+    unit = np.float64(np.float32(layer["x_scale"][0])) * layer["weight_scale"].astype(np.float64)
     return (acc * unit.reshape((-1,) + (1,) * (acc.ndim - 2))).astype(np.float32)
 
 
@@ -71,11 +67,16 @@ def test_reals_by_hand_on_every_road(weights, bits, tmp_path):
         assert torch.equal(real, simulated)
     loaded = icepoint.load(frozen.save(tmp_path / "m.ice"))
     whole = loaded(x)
-    for threads in (1, 2):
-        icepoint.set_num_threads(threads)
-        for count in (1, 5, 24):
-            parts = [torch.cat(column) for column in zip(*(loaded(p) for p in x.split(count)), strict=True)]
-            assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True)), (threads, count)
+    before = icepoint.get_num_threads()
+    try:
+        for threads in (1, 2):
+            icepoint.set_num_threads(threads)
+            for count in (1, 5, 24):
+                runs = [loaded(part) for part in x.split(count)]
+                parts = [torch.cat(column) for column in zip(*runs, strict=True)]
+                assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True)), (threads, count)
+    finally:
+        icepoint.set_num_threads(before)
 
 
 def test_codes_are_those_of_a_file_without():
