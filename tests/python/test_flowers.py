@@ -9,6 +9,7 @@ import torch
 
 import icepoint
 from icepoint import flowers, lab
+from icepoint.drawn_flowers import write_drawn_flowers
 from icepoint.models import Vgg
 from icepoint.training import accuracy
 from icepoint.training import flowers as training
@@ -147,3 +148,23 @@ def test_training_for_few_bits_follows_the_float_network():
     )
     assert losses[-1] < losses[0] and distance() < 0.7 * before
     assert torch.equal(qat(x), qat.freeze()(x))
+
+
+def test_the_command_trains_for_few_bits_and_keeps_the_pixels(tmp_path, capsys):
+    """On drawn flowers: weights and activations of 4 bits, the input of 8; the program counts the same."""
+    net = Vgg(4, width=1 / 16, image_size=32, hidden=16)
+    training.initialize(net, 1)
+    weights, out = tmp_path / "vgg.pt", tmp_path / "vgg.ice"
+    training.save_checkpoint(net.half(), weights)
+    for split, count in (("train", 10), ("val", 4)):
+        write_drawn_flowers(tmp_path / split, count, seed=count, size=64)
+    arguments = ["--bits", "4", "--epochs", "1", "--weights", weights, "--data", tmp_path, "--out", out]
+    assert training.main([str(a) for a in arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "weights and activations of 4 bits, pixels of 8\n" in printed
+    python, program = re.search(r", trained +(\d+) of 16 .*\nthe executable +(\d+|is)", printed).groups()
+    assert program in (python, "is")
+    described = icepoint.load(out).describe()
+    assert [found["bits"] for found in described["inputs"]] == [8]
+    assert {op["bits"] for op in described["ops"]} == {4}
+    assert {op["fields"]["weight_bits"] for op in described["ops"] if "weight_bits" in op["fields"]} == {4}

@@ -263,6 +263,7 @@ def test_the_executable_answers_as_training_did_to_the_image(tmp_path, capsys):
     for name, array in (("images", digits.test_images), ("labels", digits.test_labels)):
         write_idx(tmp_path / name, array)
     answers = run_json("eval", out, "--idx", tmp_path / "images", tmp_path / "labels")
+    assert found["integers"] == "weights, activations and pixels of 2 bits"
     assert found["count"] == 1000 and round(1000 * answers["accuracy"]) == found["trained"]
     assert found["executable"] in (found["trained"], None)
     assert found["trained"] > found["untrained"] + 300  # 895 and 148, by one epoch of 4,000 digits

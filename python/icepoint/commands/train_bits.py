@@ -48,7 +48,9 @@ def train_bits(
     frozen = qat.freeze()
     out.parent.mkdir(parents=True, exist_ok=True)
     frozen.save(out)
-    return Judged(len(judge), right(net), untrained, right(qat), _by_program(out, found), seconds, losses[-1])
+    integers = f"weights, activations and pixels of {bits} bits"
+    counted = _by_program(out, found)
+    return Judged(integers, len(judge), right(net), untrained, right(qat), counted, seconds, losses[-1])
 
 
 def _by_program(model: Path, found: data.Dataset) -> int | None:
