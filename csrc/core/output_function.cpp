@@ -55,11 +55,6 @@ struct Line {
   }
 };
 
-LaidValues dense(LaidValues::Kind kind, const void* data, const Shape& shape) {
-  const std::array<int64_t, 3> d = three_axes(shape);
-  return {kind, data, d[0] * d[1] * d[2], {d[1] * d[2], d[2], 1}};
-}
-
 template <class T>
 void softmax(const Line& line, bool log, T* y, int64_t step) {
   const int64_t first = line.first_greatest();
@@ -102,14 +97,9 @@ Shape shape_after(const OutputFunction& f, const Shape& shape) {
   return after;
 }
 
-LaidValues dense_codes(const uint8_t* codes, const QParams& q, const Shape& shape) {
-  LaidValues laid = dense(LaidValues::Kind::codes, codes, shape);
-  laid.q = q;
-  return laid;
-}
-
 LaidValues dense_reals(const float* reals, const Shape& shape) {
-  return dense(LaidValues::Kind::reals, reals, shape);
+  const std::array<int64_t, 3> d = three_axes(shape);
+  return {LaidValues::Kind::reals, reals, d[0] * d[1] * d[2], {d[1] * d[2], d[2], 1}};
 }
 
 int64_t lines_of(const OutputFunction& f, const Shape& shape) {

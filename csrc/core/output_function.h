@@ -47,7 +47,6 @@ struct LaidValues {
   QParams q{};                     // of codes
   const double* scales = nullptr;  // of accumulators, (channels)
 };
-LaidValues dense_codes(const uint8_t* codes, const QParams& q, const Shape& shape);
 LaidValues dense_reals(const float* reals, const Shape& shape);
 
 /// Lines of values in one image that the function takes one by one: those along its axis.

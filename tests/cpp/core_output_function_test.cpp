@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/output_function.h"
+#include "random_outputs.h"
 
 namespace icepoint {
 namespace {

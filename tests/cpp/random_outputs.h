@@ -1,4 +1,4 @@
-// Random output recipes: a legal function, or none, for each output of a proved graph.
+// Output recipes for tests: random ones, legal for a proved graph; and outputs of codes one behind the other.
 #pragma once
 
 #include <random>
@@ -23,6 +23,13 @@ inline std::vector<OutputFunction> random_output_recipe(const Graph& graph, cons
     functions.push_back(f);
   }
   return functions;
+}
+
+/// Codes (n, ...) one behind the other.
+inline LaidValues dense_codes(const uint8_t* codes, const QParams& q, const Shape& shape) {
+  LaidValues laid = dense_reals(nullptr, shape);
+  laid.kind = LaidValues::Kind::codes, laid.data = codes, laid.q = q;
+  return laid;
 }
 
 /// `functions` with accumulators wherever the graph allows them; how many these are.
