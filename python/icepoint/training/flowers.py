@@ -33,8 +33,8 @@ _BATCH, _LEARNING_RATE, _WEIGHT_DECAY, _SMOOTHING = 32, 1e-3, 0.05, 0.1
 _EPOCHS = 160
 # With few bits a trained network is trained on, from where calibration alone ends. Start, rates and loss were
 # compared on train pictures kept from training (docs/training.md).
-_BITS_EPOCHS, _BITS_RATE, _BITS_START = 6, 1e-4, "accurate"
-_RANGES_FASTER = 10  # an Adam step moves a range by its rate of itself, and 6 epochs are only 192 steps
+_BITS_EPOCHS, _BITS_RATE, _BITS_START = 12, 3e-4, "accurate"
+_RANGES_FASTER = 10  # an Adam step moves a range by its rate of itself, and 12 epochs are only 384 steps
 # Pixels come in 8 bits. Fewer would throw away what no later layer can bring back: DoReFa (2016), PACT (2018)
 # and LSQ (2020) mean by "4 bits" that pixels keep theirs, too.
 _INPUT, _INPUT_BITS = "x", 8
