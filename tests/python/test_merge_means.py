@@ -170,15 +170,24 @@ def with_norm():
     return network(linear=nn.Sequential(nn.Linear(12, 5), nn.BatchNorm1d(5)))
 
 
-def other(kind):
+class LastAxis(Net):
+    def forward(self, x):
+        return self.fc(nn.functional.adaptive_avg_pool2d(self.conv(x), 1))
+
+
+def other(kind, **options):
     torch.manual_seed(SEED)
-    return kind().eval().requires_grad_(False)
+    return kind(**options).eval().requires_grad_(False)
+
+
+def last_axis():
+    return other(LastAxis, linear=nn.Linear(1, 5))
 
 
 @pytest.mark.parametrize(
     "net",
-    [lambda: other(Shared), lambda: other(Between), wide_classes, with_norm],
-    ids=["mean", "tanh", "large", "norm"],
+    [lambda: other(Shared), lambda: other(Between), wide_classes, with_norm, last_axis],
+    ids=["mean", "tanh", "large", "norm", "last axis"],
 )
 def test_other_means_stay(x, net):
     q = quantized(x, "fast", net())

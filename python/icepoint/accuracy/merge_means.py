@@ -43,7 +43,7 @@ def merge_means(graph: Captured, evidence: Evidence) -> Captured:
     if not found:
         return graph
     shapes = _shapes(graph, evidence)
-    weights = sum(len(w.flatten()) for w in (weights_of(s.module)[0] for s in graph.steps if _is_weighted(s)))
+    weights = sum(weights_of(s.module)[0].numel() for s in graph.steps if isinstance(s.module, WEIGHTED))
     room = max(FEW_WEIGHTS, int(SHARE * weights))
     changed: dict[int, Step | None] = {}
     for moves, linear in found:
@@ -62,25 +62,23 @@ def merge_means(graph: Captured, evidence: Evidence) -> Captured:
 
 
 def _candidates(graph: Captured) -> Iterator[tuple[list[Step], Step]]:
-    """A global mean, with the view behind it, and the linear layer that alone reads it."""
+    """A global mean and the view behind it, and the linear layer that alone reads them."""
     reader = graph.only_reader()
     for step in graph.steps:
         if not _is_global_mean(step.module):
             continue
-        moves, behind = [step], reader(step)
-        if behind is not None and isinstance(behind.module, Reshape) and len(behind.module.shape) == 1:
-            moves, behind = [step, behind], reader(behind)
+        view = reader(step)
+        # Without the view to (c,) a linear layer reads the last axis of (c, 1, 1).
+        if view is None or not isinstance(view.module, Reshape) or len(view.module.shape) != 1:
+            continue
+        linear = reader(view)
         # What folds into the layer follows the batch in training, and its weights are not tied then.
-        if behind is not None and type(behind.module) is nn.Linear and not following_maps(behind, reader):
-            yield moves, behind
+        if linear is not None and type(linear.module) is nn.Linear and not following_maps(linear, reader):
+            yield [step, view], linear
 
 
 def _is_global_mean(module: nn.Module) -> bool:
     return isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size in (1, (1, 1), [1, 1])
-
-
-def _is_weighted(step: Step) -> bool:
-    return isinstance(step.module, WEIGHTED)
 
 
 def _shapes(graph: Captured, evidence: Evidence) -> dict[int, tuple[int, ...]]:
