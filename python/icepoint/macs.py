@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from .modules.mean_linear import MeanLinear
+
 
 def macs(module: nn.Module, shape: Sequence[int]) -> int:
     """Multiply-accumulates of one image with an output of `shape` (c, h, w): outputs times the taps of each,
@@ -25,4 +27,4 @@ def macs(module: nn.Module, shape: Sequence[int]) -> int:
         )
     if not isinstance(module, (nn.Conv2d, nn.Linear)):
         return 0
-    return math.prod(shape) * weight[0].numel() * getattr(module, "cells", 1)
+    return math.prod(shape) * weight[0].numel() * (module.cells if isinstance(module, MeanLinear) else 1)

@@ -29,6 +29,10 @@ class Plan:
     captured: Captured
     stages: list[Stage]
 
+    def values_of(self, images: Sequence[torch.Tensor]) -> dict[int, Any]:
+        """What a walk in float begins with: the images (n, ...) of each input, and the sizes that follow."""
+        return {**dict(enumerate(images)), **self.captured.sizes.values(images)}
+
     def walk(self, values: dict[int, Any], step: Callable[[Stage, list[Any]], Any]) -> list[Any]:
         """Carries the inputs and sizes in `values` through the stages by `step`; gives the outputs.
 

@@ -192,7 +192,7 @@ struct Vec {
       return _mm512_mask_set1_epi32(_mm512_mask_set1_epi32(two, 0x0f00, four(2)), 0xf000, four(3));
     }
   };
-  struct Near {
+  struct Near {  // takes 16 bytes where 3 step + 4 are needed: kSlack
     static constexpr int64_t kMostStep = 4;
     Reg places;
     ICEPOINT_INLINE explicit Near(int64_t step) {

@@ -46,22 +46,21 @@ def merge_means(graph: Captured, evidence: Evidence) -> Captured:
     weights = sum(weights_of(s.module)[0].numel() for s in graph.steps if isinstance(s.module, WEIGHTED))
     room = max(FEW_WEIGHTS, int(SHARE * weights))
     changed: dict[int, Step | None] = {}
-    for moves, linear in found:
-        channels, height, width = shapes[moves[0].output]
+    for mean, view, linear in found:
+        channels, height, width = shapes[mean.output]
         cells, outputs = height * width, len(linear.module.weight)
         more = outputs * channels * (cells - 1)
         if more > room or cells > MOST_CELLS or channels * cells > MOST_INPUTS:
             continue
         refuse_tuned(linear)
         room -= more
-        changed |= dict.fromkeys(step.output for step in moves)
-        module = _merged(linear.module, cells)
-        changed[linear.output] = replace(linear, module=module, inputs=moves[0].inputs)
+        merged = replace(linear, module=_merged(linear.module, cells), inputs=mean.inputs)
+        changed |= {mean.output: None, view.output: None, linear.output: merged}
     steps = [changed.get(step.output, step) for step in graph.steps]
     return replace(graph, steps=[step for step in steps if step is not None]) if changed else graph
 
 
-def _candidates(graph: Captured) -> Iterator[tuple[list[Step], Step]]:
+def _candidates(graph: Captured) -> Iterator[tuple[Step, Step, Step]]:
     """A global mean and the view behind it, and the linear layer that alone reads them."""
     reader = graph.only_reader()
     for step in graph.steps:
@@ -74,7 +73,7 @@ def _candidates(graph: Captured) -> Iterator[tuple[list[Step], Step]]:
         linear = reader(view)
         # What folds into the layer follows the batch in training, and its weights are not tied then.
         if linear is not None and type(linear.module) is nn.Linear and not following_maps(linear, reader):
-            yield [step, view], linear
+            yield step, view, linear
 
 
 def _is_global_mean(module: nn.Module) -> bool:
@@ -92,7 +91,7 @@ def _shapes(graph: Captured, evidence: Evidence) -> dict[int, tuple[int, ...]]:
 
     image = [x[:1] for x in evidence.images]
     with torch.no_grad():
-        plan.walk({**dict(enumerate(image)), **plan.captured.sizes.values(image)}, step)
+        plan.walk(plan.values_of(image), step)
     return found
 
 

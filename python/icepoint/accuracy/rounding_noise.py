@@ -86,8 +86,7 @@ def _of_one(
         return y
 
     with torch.enable_grad():
-        values = {**dict(enumerate(image)), **plan.captured.sizes.values(image)}
-        outputs = plan.walk(values, step)
+        outputs = plan.walk(plan.values_of(image), step)
         signal = sum(float(y.detach().double().square().sum()) for y in outputs)
         signs = [torch.randint(2, y.shape, generator=random) * 2.0 - 1.0 for y in outputs]
         slopes = torch.autograd.grad(outputs, list(rounded.values()), signs, allow_unused=True)

@@ -144,7 +144,7 @@ def peaks(graph: Captured, evidence: Evidence, links: Sequence[Link]) -> dict[in
     with torch.no_grad():
         for i in range(len(images[0])):
             one = [x[i : i + 1] for x in images]
-            plan.walk({**dict(enumerate(one)), **plan.captured.sizes.values(one)}, step)
+            plan.walk(plan.values_of(one), step)
     return {at: share.joined(top[None]).amax(0) for at, top in sorted(found.items())}
 
 

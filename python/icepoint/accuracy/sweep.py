@@ -63,8 +63,7 @@ def sweep(plan: Plan, images: Sequence[torch.Tensor], what: str = "walking the l
     at the batch as a whole, all images go together.
     """
     whole = bool(plan.captured.missing)
-    sizes = plan.captured.sizes.values(images)
-    floats: dict[int, Any] = {**dict(enumerate(images)), **sizes}
+    floats = plan.values_of(images)
     values: dict[int, Any] = {v: (x, None) for v, x in floats.items()}
     retuned: list[tuple[QWeighted, Tuning]] = []
     try:
@@ -98,9 +97,7 @@ def _part(x: Any, first: int, count: int = _CHUNK) -> Any:
 
 def images_that_fit(plan: Plan, images: Sequence[torch.Tensor], budget: int = BUDGET_BYTES) -> int:
     """How many images a sweep can hold at once in `budget` bytes, at least 1."""
-    one = [x[:1] for x in images]
-    sizes = plan.captured.sizes.values(one)
-    floats: dict[int, Any] = {**dict(enumerate(one)), **sizes}
+    floats = plan.values_of([x[:1] for x in images])
     peak = 0
     with torch.no_grad():
         for stage in plan.stages:
