@@ -30,7 +30,7 @@ class Plan:
     stages: list[Stage]
 
     def values_of(self, images: Sequence[torch.Tensor]) -> dict[int, Any]:
-        """What a walk in float begins with: the images (n, ...) of each input, and the sizes that follow."""
+        """What a walk begins with: the images (n, ...) of each input, and the sizes that follow them."""
         return {**dict(enumerate(images)), **self.captured.sizes.values(images)}
 
     def walk(self, values: dict[int, Any], step: Callable[[Stage, list[Any]], Any]) -> list[Any]:

@@ -101,15 +101,14 @@ class QuantizedModel(nn.Module):
         `xs`: the model's inputs, flat, in the order of `example_inputs`.
         """
         plan = self._plans.of(xs)
-        values: dict[int, Any] = {**dict(enumerate(xs)), **plan.captured.sizes.values(xs)}
-        outputs = plan.walk(values, lambda stage, given: stage.layer(*given))
+        outputs = plan.walk(plan.values_of(xs), lambda stage, given: stage.layer(*given))
         ends = zip(outputs, plan.captured.functions, strict=True)
         return self.given([y if f is None else f.in_float(y) for y, f in ends])
 
     def quantize_inference(self, *xs: torch.Tensor) -> Any:
         """float32 in and out, integers between (and float only where the coverage says so)."""
         plan = self._plans.of(xs)
-        values = {v: (x, None) for v, x in (*enumerate(xs), *plan.captured.sizes.values(xs).items())}
+        values = {v: (x, None) for v, x in plan.values_of(xs).items()}
         outputs = plan.walk(values, lambda stage, given: stage.run(given))
         ends = zip(outputs, plan.captured.functions, strict=True)
         return self.given([ended(*y, f) for y, f in ends])

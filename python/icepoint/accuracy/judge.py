@@ -54,8 +54,7 @@ def _outputs(
     found = []
     for i in range(0, len(images[0]), count):
         part = [x[i : i + count] for x in images]
-        sizes = plan.captured.sizes.values(part)
-        values = {v: given(x) for v, x in (*enumerate(part), *sizes.items())}
+        values = {v: given(x) for v, x in plan.values_of(part).items()}
         with torch.no_grad():
             found.append([taken(y) for y in plan.walk(values, step)])
     return [torch.cat(column) for column in zip(*found, strict=True)]

@@ -76,7 +76,7 @@ def _chosen(layers: Sequence[LayerSums], costs: Sequence[float]) -> list[int]:
 
 
 def _float_values(plan: Plan, images: Sequence[torch.Tensor]) -> dict[int, Any]:
-    floats: dict[int, Any] = {**dict(enumerate(images)), **plan.captured.sizes.values(images)}
+    floats = plan.values_of(images)
     for stage in plan.stages:
         floats[stage.output] = in_float(stage, [floats[v] for v in stage.inputs])
     return floats

@@ -46,7 +46,7 @@ class SideBySide:
 
     def __init__(self, plan: Plan, images: Sequence[torch.Tensor]):
         self._plan = plan
-        self._floats: dict[int, Any] = {**dict(enumerate(images)), **plan.captured.sizes.values(images)}
+        self._floats = plan.values_of(images)
         self._values: dict[int, Any] = {v: (x, None) for v, x in self._floats.items()}
 
     def visits(self) -> Iterator[Visit]:

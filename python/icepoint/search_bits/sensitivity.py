@@ -44,9 +44,7 @@ def measure_noise(
     """
     total = sum(map(len, options.values()))
     with torch.no_grad(), progress_bar("measuring noise", total) as advance:
-        values: dict[int, Any] = {
-            v: (x, None) for v, x in (*enumerate(images), *plan.captured.sizes.values(images).items())
-        }
+        values: dict[int, Any] = {v: (x, None) for v, x in plan.values_of(images).items()}
         walk = _Walk(plan, values)
         found: dict[Item, dict[int, float]] = {}
         for index, stage in enumerate(plan.stages):
